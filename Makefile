@@ -1,0 +1,79 @@
+# larp: `make demo` sets everything up and shows it running, `make test` tests it.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO_HOME ?= .larp
+
+# The first interpreter that is new enough; pyenv's own are looked at too.
+PYTHON := $(shell for python in python3.13 python3.14 python3 python \
+	"$$HOME"/.pyenv/versions/3.1[3-9]*/bin/python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))' 2>/dev/null \
+	&& echo "$$python" && break; done)
+
+.PHONY: help
+help: ## Show this help.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): pyproject.toml requirements-dev.txt
+ifeq ($(PYTHON),)
+	@echo "error: Python 3.13 or newer is needed, and none is on PATH" >&2
+	@echo "hint: install it, for example with: pyenv install 3.13" >&2
+	@exit 1
+endif
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.PHONY: install
+install: $(INSTALLED) ## Make the environment in .venv.
+
+.PHONY: demo
+demo: $(INSTALLED) ## Initialise a database on the embedded PostgreSQL, and look at it.
+	env -u DATABASE_URL LARP_HOME="$(abspath $(DEMO_HOME))" $(BIN)/larp db init
+	env -u DATABASE_URL LARP_HOME="$(abspath $(DEMO_HOME))" $(BIN)/larp db status
+
+.PHONY: test
+test: $(INSTALLED) ## Run the whole test suite, with coverage.
+	$(BIN)/coverage erase
+	$(BIN)/pytest --cov --cov-report=
+
+.PHONY: coverage
+coverage: ## Report the coverage of the last test run.
+	$(BIN)/coverage report
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check style, types, imports and docs; change nothing.
+	$(BIN)/black --check --quiet --diff .
+	$(BIN)/isort --check-only --quiet --diff .
+	$(BIN)/flake8
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/cog --check -r docs/*.md README.md
+
+.PHONY: check
+check: lint test coverage ## Everything that a change has to pass.
+
+.PHONY: format
+format: $(INSTALLED) ## Bring the code into shape.
+	$(BIN)/isort --quiet .
+	$(BIN)/black --quiet .
+
+.PHONY: docs
+docs: $(INSTALLED) ## Write the generated parts of the docs anew.
+	$(BIN)/cog -r docs/*.md README.md
+	$(BIN)/larp config template > .env.example
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measure larp beside its peers.
+	$(BIN)/python -m bench
+
+.PHONY: clean
+clean: ## Remove what was built; stops the demo's database.
+	-[ ! -x $(BIN)/larp ] || LARP_HOME="$(abspath $(DEMO_HOME))" $(BIN)/larp db stop --quiet
+	rm -rf $(VENV) $(DEMO_HOME) build dist htmlcov .coverage .coverage.* *.egg-info
+	rm -rf .mypy_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
