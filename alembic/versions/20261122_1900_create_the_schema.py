@@ -1,0 +1,80 @@
+"""Create the schema and what its tables will need.
+
+The schema itself, the extensions ``uuid-ossp`` and ``pgcrypto`` where the server has them
+and lets us install them, and the trigger function that keeps ``updated_at`` true. Keys are
+made by the application, so an extension that is missing is worth a warning and no more.
+
+Revision ID: 4f1c7a9d2b60
+Revises:
+Create Date: 2026-11-22 19:00:00+00:00
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alembic import op
+
+revision: str = "4f1c7a9d2b60"
+down_revision: str | Sequence[str] | None = None
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+EXTENSIONS = ("uuid-ossp", "pgcrypto")
+
+
+def upgrade() -> None:
+    """Create the schema, the extensions that can be had, and the trigger function."""
+    schema = quoted_schema()
+    op.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    for extension in EXTENSIONS:
+        op.execute(f"""
+            DO $$
+            BEGIN
+                CREATE EXTENSION IF NOT EXISTS "{extension}" WITH SCHEMA {schema};
+            EXCEPTION
+                WHEN insufficient_privilege OR undefined_file OR feature_not_supported
+                    OR invalid_parameter_value OR object_not_in_prerequisite_state THEN
+                    RAISE WARNING 'going on without the extension {extension}: %', SQLERRM;
+            END
+            $$
+            """)
+    op.execute(f"""
+        CREATE OR REPLACE FUNCTION {schema}.set_updated_at() RETURNS trigger
+        LANGUAGE plpgsql AS $$
+        BEGIN
+            NEW.updated_at := now();
+            RETURN NEW;
+        END
+        $$
+        """)
+
+
+def downgrade() -> None:
+    """Drop the function, and the extensions that are in the schema.
+
+    The schema stays: the table that records this very revision is in it.
+    """
+    schema = quoted_schema()
+    op.execute(f"DROP FUNCTION IF EXISTS {schema}.set_updated_at()")
+    for extension in reversed(EXTENSIONS):
+        op.execute(f"""
+            DO $$
+            BEGIN
+                IF EXISTS (
+                    SELECT FROM pg_extension
+                    WHERE extname = '{extension}' AND extnamespace = '{schema}'::regnamespace
+                ) THEN
+                    DROP EXTENSION "{extension}";
+                END IF;
+            END
+            $$
+            """)
+
+
+def quoted_schema() -> str:
+    """Name the schema in which the version table is, as SQL."""
+    context = op.get_context()
+    schema = context.version_table_schema
+    assert schema is not None
+    return context.dialect.identifier_preparer.quote(schema)

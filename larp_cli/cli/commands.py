@@ -1,0 +1,156 @@
+"""The classes behind every command and group: shared options, help, lazy loading."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from larp_cli.cli import options
+from larp_cli.cli.context import Context
+
+EXAMPLES = "Examples:\n"
+
+
+def new_app(**settings: Any) -> typer.Typer:
+    """Make an empty Typer app in larp's manner: plain help, no completion options of its own."""
+    settings.setdefault("add_completion", False)
+    return typer.Typer(
+        rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, **settings
+    )
+
+
+@cache
+def _declared(name: str) -> tuple[Any, ...]:
+    """Turn the declarations of ``options.<name>`` into parameters."""
+    app = new_app()
+    app.command()(getattr(options, name))
+    return tuple(get_command(app).params)
+
+
+def split_help(text: str | None) -> tuple[str, list[str]]:
+    """Split a docstring into its description and the lines of its examples."""
+    description, _, examples = (text or "").partition(EXAMPLES)
+    return description.strip(), [line.strip() for line in examples.splitlines() if line.strip()]
+
+
+class LarpCommand(TyperCommand):
+    """A command: its own options, then those that all commands share."""
+
+    option_sets: ClassVar[tuple[str, ...]] = ("common",)
+    uses_database: ClassVar[bool] = False
+    deadline_by_alarm: ClassVar[bool] = True
+    """Whether ``--timeout`` ends the command wherever it is, or the command heeds it itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(shared for name in self.option_sets for shared in _declared(name))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command under the shared options it was given."""
+        larp: Context = ctx.obj
+        larp.options.take(ctx.params)
+        larp.command_name = _path_of(ctx)
+        timeout = larp.options.timeout if self.deadline_by_alarm else None
+        with larp.running(timeout, uses_database=self.uses_database):
+            return super().invoke(ctx)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples, then the usage, the description and the options."""
+        _write_help(self, ctx, formatter, self.option_sets)
+
+
+class DatabaseCommand(LarpCommand):
+    """A command that works on a database, perhaps one of another Alembic project."""
+
+    option_sets = ("alembic", "common")
+    uses_database = True
+
+
+class LarpGroup(TyperGroup):
+    """A group whose commands are modules beside it, imported when they are needed."""
+
+    package: ClassVar[str]
+    """Package that holds one module, or one package, for each command."""
+    names: ClassVar[tuple[str, ...]]
+    """The commands, in the order in which help lists them."""
+    option_sets: ClassVar[tuple[str, ...]] = ("common",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(shared for name in self.option_sets for shared in _declared(name))
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """List the commands without importing them."""
+        return list(self.names)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import the module of one command."""
+        if cmd_name not in self.names:
+            return None
+        module = import_module(f"{self.package}.{cmd_name}")
+        command = get_command(module.app)
+        command.name = cmd_name
+        return command
+
+    def invoke(self, ctx: Any) -> Any:
+        """Take the shared options given before the command's name, then run it."""
+        ctx.obj.options.take(ctx.params)
+        return super().invoke(ctx)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples, then the usage, the description, commands and options."""
+        _write_help(self, ctx, formatter, self.option_sets)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands; the options follow in sections of their own."""
+        self.format_commands(ctx, formatter)
+
+
+def group(
+    package: str, names: tuple[str, ...], option_sets: tuple[str, ...] = ("common",)
+) -> type[LarpGroup]:
+    """Make the class of a group whose commands are the named modules of ``package``."""
+    attributes = {"package": package, "names": names, "option_sets": option_sets}
+    return type("Group", (LarpGroup,), attributes)
+
+
+def _path_of(ctx: Any) -> str:
+    """Name the command as the JSON document does: without the program."""
+    path: str = ctx.command_path
+    return path.partition(" ")[2] or path
+
+
+def _write_help(
+    command: TyperCommand | TyperGroup, ctx: Any, formatter: Any, option_sets: tuple[str, ...]
+) -> None:
+    description, examples = split_help(command.help)
+    if examples:
+        with formatter.section("Examples"):
+            for example in examples:
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+        formatter.write_paragraph()
+    command.format_usage(ctx, formatter)
+    formatter.write_paragraph()
+    with formatter.indentation():
+        for paragraph in description.split("\n\n"):
+            formatter.write_text(" ".join(paragraph.split()))
+            formatter.write_paragraph()
+    if isinstance(command, LarpGroup):
+        command.format_options(ctx, formatter)
+    shared = {id(option) for name in option_sets for option in _declared(name)}
+    own = [param for param in command.get_params(ctx) if id(param) not in shared]
+    common = [param for param in command.get_params(ctx) if id(param) in shared]
+    for title, params in (
+        ("Arguments", [param for param in own if param.param_type_name == "argument"]),
+        ("Options", [param for param in own if param.param_type_name == "option"]),
+        ("Common options", common),
+    ):
+        records = [record for param in params if (record := param.get_help_record(ctx))]
+        if records:
+            with formatter.section(title):
+                formatter.write_dl(records)

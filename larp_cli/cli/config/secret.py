@@ -1,0 +1,21 @@
+"""``larp config secret``."""
+
+import typer
+
+from larp_cli.cli.commands import LarpCommand, new_app
+from larp_cli.cli.context import Context
+
+app = new_app()
+
+
+@app.command(cls=LarpCommand)
+def secret(ctx: typer.Context) -> None:
+    """Make a SECRET_KEY; it is written to stdout and stored nowhere.
+
+    Examples:
+      larp config secret
+    """
+    from larp_cli.configuration import generate_secret
+
+    larp: Context = ctx.obj
+    larp.answer(generate_secret())

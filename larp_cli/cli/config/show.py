@@ -1,0 +1,29 @@
+"""``larp config show``."""
+
+from typing import Annotated
+
+import typer
+
+from larp_cli.cli.commands import LarpCommand, new_app
+from larp_cli.cli.context import Context
+
+app = new_app()
+
+
+@app.command(cls=LarpCommand)
+def show(
+    ctx: typer.Context,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="Show where each value comes from too.")
+    ] = False,
+) -> None:
+    """Show the effective settings; secrets stay hidden.
+
+    Examples:
+      larp config show
+      larp config show --origin
+    """
+    from larp_cli.configuration import config_show
+
+    larp: Context = ctx.obj
+    larp.answer(config_show(with_origins=origin))

@@ -1,0 +1,21 @@
+"""``larp config template``."""
+
+import typer
+
+from larp_cli.cli.commands import LarpCommand, new_app
+from larp_cli.cli.context import Context
+
+app = new_app()
+
+
+@app.command(cls=LarpCommand)
+def template(ctx: typer.Context) -> None:
+    """Write .env.example: every setting, what it is for, and its default.
+
+    Examples:
+      larp config template > .env
+    """
+    from larp_cli.configuration import config_template
+
+    larp: Context = ctx.obj
+    larp.answer(config_template())

@@ -1,0 +1,188 @@
+"""The composition root: options, settings, renderer and observer, made when first asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from larp_cli import errors
+from larp_cli.cli.options import OutputFormat, SharedOptions
+from larp_cli.cli.signals import DeadlineSignal, TerminationSignal, signals_as_exceptions
+from larp_cli.cli.terminal import Terminal
+from larp_cli.errors import ExitCode, LarpError
+from larp_cli.redaction import Redactor
+
+if TYPE_CHECKING:
+    from larp_cli.database.embedded import EmbeddedServer
+    from larp_cli.database.target import Databases
+    from larp_cli.migrations.project import Project
+    from larp_cli.observer import Observer
+    from larp_cli.rendering.answer import Answer
+    from larp_cli.results import EmbeddedState, Result
+    from larp_cli.settings import Settings
+
+
+class Context:
+    """Everything a command needs, as ``ctx.obj``.
+
+    One object lives as long as the process; nothing in it is made before a command asks
+    for it, which keeps ``--help`` and completion quick.
+    """
+
+    def __init__(self) -> None:
+        self.options = SharedOptions()
+        self.terminal = Terminal.detect()
+        self.command_name = ""
+        self.exit_code = ExitCode.OK
+        self.redactor = Redactor(())
+        self._exits = ExitStack()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The effective settings; from here on every output is redacted with their secrets."""
+        from larp_cli.settings import load_settings, secret_values
+
+        settings = load_settings()
+        self.redactor = Redactor(secret_values(settings))
+        from larp_cli.cli.logs import configure_logging
+
+        configure_logging(settings, self.options, self.redact)
+        return settings
+
+    @cached_property
+    def observer(self) -> Observer:
+        """Whoever draws the progress of long work on stderr."""
+        from larp_cli.cli.progress import observer_for
+
+        return self._exits.enter_context(
+            observer_for(self.terminal, quiet=self.options.quiet, redact=self.redact)
+        )
+
+    @cached_property
+    def databases(self) -> Databases:
+        """The configured database; the embedded server is started when it is the one."""
+        from larp_cli.database.target import open_database
+
+        return self._exits.enter_context(
+            open_database(self.settings, self.observer, deadline=self.options.timeout)
+        )
+
+    @cached_property
+    def project(self) -> Project:
+        """The Alembic project: larp's own, or the one that ``-c`` names."""
+        from larp_cli.migrations.project import open_project
+
+        return open_project(self.options.alembic_config, self.settings.database_schema)
+
+    @cached_property
+    def embedded(self) -> EmbeddedServer:
+        """The embedded server itself, for starting and stopping it."""
+        from larp_cli.database.embedded import EmbeddedServer
+
+        return EmbeddedServer(self.settings.larp_home, self.observer)
+
+    def embedded_state(self, *, changed: bool) -> EmbeddedState:
+        """State how the embedded server is doing."""
+        from larp_cli.results import EmbeddedState
+
+        status = self.embedded.status()
+        return EmbeddedState(
+            running=status.running,
+            kept=status.kept,
+            data_directory=status.data_directory,
+            version=status.version,
+            url=status.url,
+            was_changed=changed,
+        )
+
+    @property
+    def seeds(self) -> Path:
+        """The development data: in the current directory, else beside ``alembic.ini``."""
+        here = Path("seeds")
+        return here if here.is_dir() else self.project.config_file.parent / "seeds"
+
+    def redact(self, text: str) -> str:
+        """Hide every secret in ``text``."""
+        return self.redactor.redact(text)
+
+    @property
+    def output(self) -> OutputFormat:
+        """How the result is written."""
+        if self.options.json:
+            return OutputFormat.JSON
+        if self.options.output is not None:
+            return self.options.output
+        return OutputFormat.HUMAN if self.terminal.stdout_is_terminal else OutputFormat.PLAIN
+
+    def read_output_from(self, arguments: list[str]) -> None:
+        """Learn from a command line that could not be parsed how to write its error."""
+        pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+        if any(
+            word in ("--json", "--output=json") or (word, following) == ("--output", "json")
+            for word, following in pairs
+        ):
+            self.options.json = True
+        self.options.debug = self.options.debug or "--debug" in arguments
+
+    @contextmanager
+    def running(self, timeout: float | None, *, uses_database: bool) -> Iterator[None]:
+        """Run one command: signals become errors, and what it opened is closed again."""
+        if self.options.no_color:
+            self.terminal = self.terminal.without_colour()
+        try:
+            with signals_as_exceptions(timeout), self._exits:
+                yield
+        except TerminationSignal as signal:
+            raise errors.Terminated("stopped by SIGTERM") from signal
+        except DeadlineSignal as signal:
+            late = errors.DatabaseUnreachable if uses_database else errors.CommandFailed
+            raise late(
+                f"not finished within {timeout:g} s",
+                hint="give it longer with --timeout SECONDS",
+            ) from signal
+        except KeyboardInterrupt as signal:
+            raise errors.Interrupted("stopped by SIGINT") from signal
+
+    def answer(self, result: Result) -> None:
+        """Write the result to stdout, and settle the exit code."""
+        from larp_cli.rendering.answer import Answer
+
+        self._write(Answer.of(self.command_name, result))
+
+    def fail(self, error: LarpError) -> None:
+        """Write the error: to stderr for people, as the document for programs."""
+        from larp_cli.rendering.answer import Answer
+
+        self._write(Answer.of_error(self.command_name, error))
+
+    def _write(self, answer: Answer) -> None:
+        self.exit_code = answer.exit_code
+        # Progress must be off the screen before the result is on it.
+        if "observer" in self.__dict__:
+            self.observer.finished("")
+        if answer.error is not None and self.output is not OutputFormat.JSON:
+            self._complain(answer)
+        if answer.result is not None or self.output is OutputFormat.JSON:
+            from larp_cli.cli.streams import write_result
+
+            write_result(self._render(answer))
+
+    def _render(self, answer: Answer) -> str:
+        if self.output is OutputFormat.JSON:
+            from larp_cli.rendering.json import render
+        elif self.output is OutputFormat.HUMAN:
+            from larp_cli.rendering.human import render
+        else:
+            from larp_cli.rendering.plain import render
+        return render(answer, redact=self.redact, colour=self.terminal.stdout_has_colour)
+
+    def _complain(self, answer: Answer) -> None:
+        from larp_cli.rendering.problem import render
+
+        assert answer.error is not None
+        text = render(answer.error, colour=self.terminal.stderr_has_colour)
+        print(self.redact(text), file=sys.stderr)

@@ -1,0 +1,29 @@
+"""``larp db``: the database, its schema and its revisions."""
+
+from larp_cli.cli.commands import group, new_app
+
+NAMES = (
+    "init",
+    "migrate",
+    "status",
+    "history",
+    "reset",
+    "seed",
+    "shell",
+    "wait",
+    "start",
+    "stop",
+)
+
+app = new_app(cls=group(__name__, NAMES, ("alembic", "common")))
+
+
+@app.callback()
+def db() -> None:
+    """Set up, migrate and look after the database.
+
+    Examples:
+      larp db init --seed
+      larp db migrate
+      larp db status --json
+    """

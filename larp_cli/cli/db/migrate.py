@@ -1,0 +1,42 @@
+"""``larp db migrate``."""
+
+from typing import Annotated
+
+import typer
+
+from larp_cli.cli.commands import DatabaseCommand, new_app
+from larp_cli.cli.context import Context
+
+app = new_app()
+
+
+@app.command(cls=DatabaseCommand)
+def migrate(
+    ctx: typer.Context,
+    revision: Annotated[
+        str,
+        typer.Argument(help="Where to stop: a revision, the beginning of one, heads, or +N."),
+    ] = "head",
+) -> None:
+    """Apply the pending revisions, each in a transaction of its own.
+
+    With nothing pending it takes no lock. Of several at once one migrates; the others
+    wait for it, and find the work done.
+
+    Examples:
+      larp db migrate
+      larp db migrate +1
+      larp db migrate -c other/alembic.ini
+    """
+    from larp_cli.migrations.runner import migrate as apply
+
+    larp: Context = ctx.obj
+    larp.answer(
+        apply(
+            larp.databases.migration,
+            larp.project,
+            larp.observer,
+            target=revision,
+            mutex_wait=larp.settings.migration_mutex_wait,
+        )
+    )

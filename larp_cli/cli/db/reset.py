@@ -1,0 +1,50 @@
+"""``larp db reset``."""
+
+from typing import Annotated
+
+import typer
+
+from larp_cli.cli.commands import DatabaseCommand, new_app
+from larp_cli.cli.confirmation import typed_name
+from larp_cli.cli.context import Context
+from larp_cli.cli.options import AllowProduction, Confirm, Yes
+
+app = new_app()
+
+
+@app.command(cls=DatabaseCommand)
+def reset(
+    ctx: typer.Context,
+    seed: Annotated[bool, typer.Option("--seed", help="Load the development data too.")] = False,
+    backup: Annotated[
+        bool, typer.Option("--backup/--no-backup", help="Back the schema up before dropping it.")
+    ] = True,
+    confirm: Confirm = None,
+    yes: Yes = False,
+    allow_production: AllowProduction = False,
+) -> None:
+    """Back up the schema, drop it, and initialise it again.
+
+    Drops the schema, never the database, and nothing outside the schema. If the backup
+    fails, nothing is dropped.
+
+    Examples:
+      larp db reset
+      larp db reset --confirm larp_manager --seed
+    """
+    from larp_cli.database.guard import Consent
+    from larp_cli.migrations.initialise import reset as reset_schema
+
+    larp: Context = ctx.obj
+    larp.answer(
+        reset_schema(
+            larp.databases.migration,
+            larp.project,
+            larp.observer,
+            consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
+            ask=typed_name(larp.terminal),
+            backups=larp.settings.larp_home / "backups" if backup else None,
+            seeds=larp.seeds if seed else None,
+            mutex_wait=larp.settings.migration_mutex_wait,
+        )
+    )

@@ -1,0 +1,45 @@
+"""``larp db seed``."""
+
+from typing import Annotated
+
+import typer
+
+from larp_cli.cli.commands import DatabaseCommand, new_app
+from larp_cli.cli.context import Context
+from larp_cli.cli.options import AllowProduction
+
+app = new_app()
+
+
+@app.command(cls=DatabaseCommand)
+def seed(
+    ctx: typer.Context,
+    env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Load seeds/NAME/*.sql too; default: ENVIRONMENT."),
+    ] = None,
+    allow_production: AllowProduction = False,
+) -> None:
+    """Load development data: seeds/*.sql, then seeds/NAME/*.sql, in one transaction.
+
+    The files are plain SQL, loaded in the order of their names with the schema first in
+    the search path. If a statement fails, nothing is loaded.
+
+    Examples:
+      larp db seed
+      larp db seed --env testing
+    """
+    from larp_cli.migrations.initialise import seed as load
+
+    larp: Context = ctx.obj
+    larp.answer(
+        load(
+            larp.databases.migration,
+            larp.project,
+            larp.observer,
+            seeds=larp.seeds,
+            environment=env,
+            allow_production=allow_production,
+            mutex_wait=larp.settings.migration_mutex_wait,
+        )
+    )

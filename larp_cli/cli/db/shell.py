@@ -1,0 +1,40 @@
+"""``larp db shell``."""
+
+from typing import Annotated
+
+import typer
+
+from larp_cli.cli.commands import DatabaseCommand, new_app
+from larp_cli.cli.context import Context
+from larp_cli.cli.options import OutputFormat
+
+CAPTURE_TIMEOUT = 300.0
+"""Seconds that psql may take where its output is asked for as JSON."""
+
+app = new_app()
+
+
+@app.command(cls=DatabaseCommand)
+def shell(
+    ctx: typer.Context,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="PSQL_ARGUMENT", help="Passed on to psql.")
+    ] = None,
+) -> None:
+    """Open psql on the configured database; its exit status becomes ours.
+
+    What follows -- is passed on to psql. With --json psql's output is the result.
+
+    Examples:
+      larp db shell
+      larp db shell -- -c 'SELECT version()'
+    """
+    from larp_cli.database.shell import capture_shell, open_shell
+
+    larp: Context = ctx.obj
+    database = larp.databases.application
+    if larp.output is OutputFormat.JSON:
+        timeout = larp.options.timeout or CAPTURE_TIMEOUT
+        larp.answer(capture_shell(database, arguments or (), timeout=timeout))
+    else:
+        raise typer.Exit(open_shell(database, arguments or ()))

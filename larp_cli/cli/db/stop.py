@@ -1,0 +1,20 @@
+"""``larp db stop``."""
+
+import typer
+
+from larp_cli.cli.commands import LarpCommand, new_app
+from larp_cli.cli.context import Context
+
+app = new_app()
+
+
+@app.command(cls=LarpCommand)
+def stop(ctx: typer.Context) -> None:
+    """Stop the embedded PostgreSQL, and keep it up no longer between commands.
+
+    Examples:
+      larp db stop
+    """
+    larp: Context = ctx.obj
+    changed = larp.embedded.stop()
+    larp.answer(larp.embedded_state(changed=changed))

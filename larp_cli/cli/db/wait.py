@@ -1,0 +1,35 @@
+"""``larp db wait``."""
+
+import typer
+
+from larp_cli.cli.commands import DatabaseCommand, new_app
+from larp_cli.cli.context import Context
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds to wait where ``--timeout`` does not say."""
+
+app = new_app()
+
+
+class WaitCommand(DatabaseCommand):
+    """Waits until its own deadline, and tells the last error rather than the time."""
+
+    deadline_by_alarm = False
+
+
+@app.command(cls=WaitCommand)
+def wait(ctx: typer.Context) -> None:
+    """Block until the database answers a query; give up after --timeout, or 60 seconds.
+
+    Waits out what may pass by itself, such as a server that is starting. What will not,
+    such as a wrong password, is told at once.
+
+    Examples:
+      larp db wait
+      larp db wait --timeout 120
+    """
+    from larp_cli.database.wait import wait_for_database
+
+    larp: Context = ctx.obj
+    timeout = larp.options.timeout or DEFAULT_TIMEOUT
+    larp.answer(wait_for_database(larp.databases.application, larp.observer, timeout=timeout))

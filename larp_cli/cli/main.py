@@ -1,0 +1,99 @@
+"""The root of the command line, and the only edge where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+from typer.main import get_command
+
+from larp_cli import __version__
+from larp_cli.cli.commands import group, new_app
+from larp_cli.cli.context import Context
+from larp_cli.cli.streams import silence, write_result
+from larp_cli.errors import LarpError, Refused, UsageError
+
+NAMES = ("db", "config")
+
+app = new_app(
+    name="larp",
+    cls=group("larp_cli.cli", NAMES, ("alembic", "common")),
+    add_completion=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        write_result(f"larp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", callback=_show_version, is_eager=True, help="Show larp's version."
+        ),
+    ] = False,
+) -> None:
+    """Set up, migrate and watch the PostgreSQL database of LARP Manager.
+
+    Examples:
+      larp db init
+      larp db status --json
+      larp db migrate
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return the exit code; nothing is raised, nothing exits.
+
+    Every failure that larp can explain is a LarpError. Anything else is a bug, and says so.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    larp = Context()
+    try:
+        exited = get_command(app).main(arguments, prog_name="larp", standalone_mode=False, obj=larp)
+        return int(exited) if isinstance(exited, int) else int(larp.exit_code)
+    except LarpError as error:
+        return _fail(larp, error)
+    except TyperException as error:
+        larp.read_output_from(arguments)
+        return _fail(larp, _usage_error(error, larp))
+    except Abort:
+        return _fail(larp, Refused("nothing was typed; nothing was changed"))
+    except BrokenPipeError:
+        silence(sys.stdout.fileno())
+        return int(larp.exit_code)
+    except Exception as error:  # noqa: B902 - the edge: a bug must end in an exit code too
+        return _fail(larp, _bug(error))
+
+
+def _fail(larp: Context, error: LarpError) -> int:
+    if larp.options.debug:
+        text = "".join(traceback.format_exception(error))
+        print(larp.redact(text), file=sys.stderr, end="")
+    larp.fail(error)
+    return int(larp.exit_code)
+
+
+def _usage_error(error: TyperException, larp: Context) -> LarpError:
+    ctx = getattr(error, "ctx", None)
+    path = ctx.command_path if ctx is not None else "larp"
+    larp.command_name = path.partition(" ")[2]
+    return UsageError(error.format_message().rstrip("."), hint=f"{path} --help")
+
+
+def _bug(error: Exception) -> LarpError:
+    failure = LarpError(
+        f"this is a bug in larp: {type(error).__name__}: {error}",
+        hint="run the same command with --debug, and report what it prints",
+    )
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,90 @@
+"""Options that several commands share, and what they add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class OutputFormat(StrEnum):
+    """How the result is written to stdout."""
+
+    HUMAN = "human"
+    PLAIN = "plain"
+    JSON = "json"
+
+
+@dataclass(slots=True)
+class SharedOptions:
+    """What the shared options of the root, the group and the command add up to."""
+
+    output: OutputFormat | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+    no_color: bool = False
+    timeout: float | None = None
+    alembic_config: Path | None = None
+
+    def take(self, values: dict[str, Any]) -> None:
+        """Move the shared options that were given out of ``values`` into this object."""
+        for option in fields(self):
+            given = values.pop(option.name, None)
+            if given:
+                setattr(self, option.name, given)
+
+
+def common(
+    output: Annotated[
+        OutputFormat | None,
+        typer.Option(help="How to write the result; human at a terminal, else plain."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Short for --output json.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Write nothing but the result and errors.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on the way.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Log everything; show tracebacks of errors.")
+    ] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="Write without colour.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="SECONDS", help="Give up on the whole command after this."),
+    ] = None,
+) -> None:
+    """Declare the options that every command takes."""
+
+
+def alembic(
+    alembic_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--alembic-config",
+            "-c",
+            envvar="ALEMBIC_CONFIG",
+            show_envvar=True,
+            metavar="PATH",
+            help="alembic.ini of another project to work on.",
+        ),
+    ] = None,
+) -> None:
+    """Declare the option that points the database commands at another project."""
+
+
+Confirm = Annotated[
+    str | None,
+    typer.Option("--confirm", metavar="NAME", help="The database's name, instead of typing it."),
+]
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", "-y", help="Enough for a local database that is not production."),
+]
+AllowProduction = Annotated[
+    bool, typer.Option("--allow-production", help="Needed for a production database.")
+]

@@ -1,0 +1,137 @@
+"""Progress on stderr: a spinner or bar at a terminal, a line per phase elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from larp_cli.cli.terminal import Terminal
+from larp_cli.observer import Observer, Silent
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+Redact = Callable[[str], str]
+
+
+class LineObserver:
+    """Writes a line per phase, wait and note; steps only when they are few."""
+
+    def __init__(self, redact: Redact) -> None:
+        self._redact = redact
+
+    def started(self, phase: str, total: int | None = None) -> None:
+        """Write the phase, with the number of steps where it is known."""
+        self._write(f"{phase} ({total})" if total is not None and total > 1 else phase)
+
+    def progress(self, step: str, done: int | None = None) -> None:
+        """Write the step."""
+        self._write(f"  {step}")
+
+    def waiting(self, reason: str) -> None:
+        """Write what the work waits for."""
+        self._write(f"waiting: {reason}")
+
+    def finished(self, summary: str) -> None:
+        """Write the end of a phase that has something to say."""
+        if summary:
+            self._write(summary)
+
+    def note(self, text: str) -> None:
+        """Write the note."""
+        self._write(f"note: {text}")
+
+    def warning(self, text: str) -> None:
+        """Write the warning."""
+        self._write(f"warning: {text}")
+
+    def _write(self, text: str) -> None:
+        print(self._redact(text), file=sys.stderr, flush=True)
+
+
+class TerminalObserver:
+    """Draws a spinner, or a bar where the number of steps is known."""
+
+    def __init__(self, redact: Redact, *, colour: bool) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        self._redact = redact
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True, no_color=not colour, markup=False, highlight=False),
+            transient=True,
+            refresh_per_second=8,
+        )
+        self._task: TaskID | None = None
+        self._phase = ""
+
+    def started(self, phase: str, total: int | None = None) -> None:
+        """Begin to draw the phase."""
+        self._phase = phase
+        self._clear()
+        self._task = self._progress.add_task(self._redact(phase), total=total)
+        self._progress.start()
+
+    def progress(self, step: str, done: int | None = None) -> None:
+        """Move on to the step."""
+        self._describe(f"{self._phase}: {step}", done)
+
+    def waiting(self, reason: str) -> None:
+        """Show what the work waits for."""
+        self._describe(f"{self._phase}: waiting for {reason}")
+
+    def finished(self, summary: str) -> None:
+        """Wipe the drawing, and leave the summary where there is one."""
+        self._clear()
+        self._progress.stop()
+        if summary:
+            self._print(summary)
+
+    def note(self, text: str) -> None:
+        """Write the note above the drawing."""
+        self._print(f"note: {text}")
+
+    def warning(self, text: str) -> None:
+        """Write the warning above the drawing."""
+        self._print(f"warning: {text}")
+
+    def _describe(self, text: str, done: int | None = None) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, description=self._redact(text), completed=done)
+
+    def _clear(self) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+
+    def _print(self, text: str) -> None:
+        self._progress.console.print(self._redact(text), markup=False, soft_wrap=True)
+
+
+@contextmanager
+def observer_for(terminal: Terminal, *, quiet: bool, redact: Redact) -> Iterator[Observer]:
+    """Choose who draws, and wipe the drawing at the end."""
+    if quiet:
+        yield Silent()
+    elif not terminal.animation_allowed:
+        yield LineObserver(redact)
+    else:
+        observer = TerminalObserver(redact, colour=terminal.stderr_has_colour)
+        try:
+            yield observer
+        finally:
+            observer.finished("")

@@ -1,0 +1,1 @@
+"""PostgreSQL: connecting to it, sessions, the embedded server, the catalogue, backups."""

@@ -1,0 +1,112 @@
+"""Questions to PostgreSQL's catalogue. Each query has a name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from larp_cli.results import LockHolder, ServerFacts, TableSize
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from larp_cli.database.target import Database
+
+SERVER_FACTS = """
+SELECT current_database(), current_user, split_part(current_setting('server_version'), ' ', 1),
+       pg_is_in_recovery()
+"""
+
+SCHEMA_EXISTS = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %s)"
+
+LOCK_HOLDERS = """
+SELECT l.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''),
+       coalesce(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::float8
+FROM pg_locks l
+LEFT JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND l.classid = %s AND l.objid = %s
+ORDER BY l.pid
+"""
+
+INVALID_INDEXES = """
+SELECT c.relname
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND NOT i.indisvalid AND c.relkind = 'i'
+ORDER BY 1
+"""
+
+EXTENSIONS_IN = """
+SELECT e.extname
+FROM pg_extension e
+JOIN pg_namespace n ON n.oid = e.extnamespace
+WHERE n.nspname = %s
+ORDER BY 1
+"""
+
+TABLE_SIZES = """
+SELECT c.relname, CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relkind IN ('r', 'p')
+ORDER BY 1
+"""
+
+
+def server_facts(connection: psycopg.Connection, database: Database) -> ServerFacts:
+    """Ask the server who it is, and who we are to it."""
+    row = connection.execute(SERVER_FACTS).fetchone()
+    assert row is not None
+    name, user, version, standby = row
+    return ServerFacts(
+        host=connected_host(connection),
+        database=name,
+        user=user,
+        version=version,
+        standby=standby,
+        embedded=database.embedded,
+    )
+
+
+def connected_host(connection: psycopg.Connection) -> str:
+    """Name the host that answered, which with several hosts is one of them."""
+    info = connection.info
+    return info.host if info.host.startswith("/") else f"{info.host}:{info.port}"
+
+
+def schema_exists(connection: psycopg.Connection, schema: str) -> bool:
+    """Look whether the schema is there."""
+    return connection.execute(SCHEMA_EXISTS, (schema,)).fetchone() == (True,)
+
+
+def lock_holders(connection: psycopg.Connection, key: int) -> tuple[LockHolder, ...]:
+    """List the sessions that hold the advisory lock with a 64-bit ``key``."""
+    unsigned = key % 2**64
+    rows = connection.execute(LOCK_HOLDERS, (unsigned >> 32, unsigned & 0xFFFFFFFF))
+    return tuple(
+        LockHolder(pid=pid, application=application, user=user, since_seconds=max(0.0, since))
+        for pid, application, user, since in rows
+    )
+
+
+def invalid_indexes(connection: psycopg.Connection, schema: str) -> tuple[str, ...]:
+    """List the indexes in ``schema`` that a failed ``CONCURRENTLY`` left behind."""
+    return tuple(row[0] for row in connection.execute(INVALID_INDEXES, (schema,)))
+
+
+def table_sizes(connection: psycopg.Connection, schema: str) -> tuple[TableSize, ...]:
+    """List the tables in ``schema`` with the server's estimates of their rows."""
+    rows = connection.execute(TABLE_SIZES, (schema,))
+    return tuple(TableSize(name=name, estimated_rows=estimate) for name, estimate in rows)
+
+
+def extensions_in(connection: psycopg.Connection, schema: str) -> tuple[str, ...]:
+    """List the extensions whose objects live in ``schema``."""
+    return tuple(row[0] for row in connection.execute(EXTENSIONS_IN, (schema,)))
+
+
+def server_major(connection: psycopg.Connection) -> int:
+    """Return the server's major version."""
+    return connection.info.server_version // 10000

@@ -1,0 +1,162 @@
+"""One connection, within a bound on the wall clock. Light: psycopg alone."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.abc import ConnDict
+from psycopg.conninfo import conninfo_attempts, make_conninfo
+
+from larp_cli.database.errors import DatabaseFailure, combined, is_final, translate
+from larp_cli.database.url import DatabaseUrl
+
+Result = TypeVar("Result")
+
+type Connection = psycopg.Connection[tuple[Any, ...]]
+
+# A peer that vanished without a word is noticed within about a minute, not after the two
+# hours of the kernel's default: https://www.postgresql.org/docs/current/libpq-connect.html
+# Text from a SQL_ASCII database would else arrive as bytes. What the URL says wins.
+DEFAULTS: Mapping[str, str] = {
+    "keepalives": "1",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+    "client_encoding": "UTF8",
+}
+
+
+def connect(
+    url: DatabaseUrl,
+    *,
+    application_name: str,
+    connect_timeout: float,
+    statement_timeout: float | None = None,
+    autocommit: bool = True,
+) -> Connection:
+    """Open a connection, trying the hosts in turn as libpq does.
+
+    Both timeouts are in seconds. ``connect_timeout`` bounds the whole of it by the wall
+    clock: name lookup, every host and address, TLS, authentication. (libpq's own is per
+    address, and leaves name lookup out.) Each address gets its share of what is left.
+    ``statement_timeout`` is set once connected: as a startup parameter PgBouncer would
+    reject it.
+
+    Raises:
+        DatabaseFailure: no host let us in; its type and ``reason`` say why.
+    """
+    deadline = time.monotonic() + connect_timeout
+
+    def opened(attempt: ConnDict, seconds: float) -> Connection:
+        return within(
+            seconds,
+            lambda: _open(attempt, seconds, statement_timeout, autocommit),
+            discard=psycopg.Connection.close,
+        )
+
+    attempts = _attempts(url, application_name, connect_timeout)
+    failures: list[DatabaseFailure] = []
+    for index, attempt in enumerate(attempts):
+        share = (deadline - time.monotonic()) / (len(attempts) - index)
+        try:
+            return opened(attempt, share)
+        except psycopg.Error as error:
+            failure = translate(error, url, address=_address(attempt, url))
+            failure.__cause__ = error
+        failures.append(failure)
+        if is_final(failure):
+            raise failure
+    raise combined(failures, url)
+
+
+def within(
+    seconds: float,
+    work: Callable[[], Result],
+    *,
+    discard: Callable[[Result], object] = lambda result: None,
+) -> Result:
+    """Run ``work``, and stop waiting for it after so many seconds of the wall clock.
+
+    Name lookup and a server that hangs cannot be interrupted, only left behind: the work
+    then ends on its own thread, and what it still brings is given to ``discard``.
+
+    Raises:
+        psycopg.errors.ConnectionTimeout: the time is up.
+    """
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:
+            future.set_exception(error)
+
+    def clear_up(late: Future[Result]) -> None:
+        with suppress(Exception):
+            discard(late.result())
+
+    threading.Thread(target=run, name="larp-within", daemon=True).start()
+    try:
+        wait([future], timeout=max(seconds, 0))
+    except BaseException:
+        # A signal ended the waiting: nobody else would take what is still coming.
+        future.add_done_callback(clear_up)
+        raise
+    if not future.done():
+        future.add_done_callback(clear_up)
+        raise psycopg.errors.ConnectionTimeout("connection timeout expired")
+    return future.result()
+
+
+def _attempts(url: DatabaseUrl, application_name: str, seconds: float) -> list[ConnDict]:
+    """Look the host names up, and give the parameters of each connection to try."""
+    parameters: ConnDict = {
+        **DEFAULTS,
+        **url.parameters,
+        "host": ",".join(host.name for host in url.hosts),
+        "port": ",".join(host.port for host in url.hosts),
+        "application_name": application_name,
+    }
+    if any(host.address for host in url.hosts):
+        parameters["hostaddr"] = ",".join(host.address for host in url.hosts)
+    try:
+        return within(seconds, lambda: conninfo_attempts(parameters))
+    except psycopg.Error as error:
+        raise translate(error, url) from error
+
+
+def _open(
+    attempt: ConnDict, seconds: float, statement_timeout: float | None, autocommit: bool
+) -> Connection:
+    connection = psycopg.connect(
+        make_conninfo("", **attempt),
+        # Bounds the thread that is left behind; psycopg takes whole seconds, from two.
+        connect_timeout=max(2, math.ceil(seconds)),
+        autocommit=True,
+        # A transaction pooler hands the next transaction to a session without our statements.
+        prepare_threshold=None,
+    )
+    try:
+        if statement_timeout is not None:
+            milliseconds = str(math.ceil(statement_timeout * 1000))
+            connection.execute("SELECT set_config('statement_timeout', %s, false)", (milliseconds,))
+        connection.autocommit = autocommit
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _address(attempt: ConnDict, url: DatabaseUrl) -> str:
+    """Name the host of one attempt as the user knows it."""
+    named = (attempt.get("host"), attempt.get("port"))
+    matching = (host for host in url.hosts if (host.name, host.port) == named)
+    return str(next(matching, url.address))

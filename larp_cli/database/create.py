@@ -1,0 +1,64 @@
+"""Creating the database itself, also when several do so at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from larp_cli.database.errors import DatabaseMissing, translate
+from larp_cli.errors import CommandFailed, DatabaseUnreachable
+
+if TYPE_CHECKING:
+    from larp_cli.database.target import Database
+    from larp_cli.observer import Observer
+
+MAINTENANCE_DATABASES = ("postgres", "template1")
+"""Where one connects to create another database, in the order in which createdb tries."""
+
+
+def ensure_database(database: Database, observer: Observer) -> bool:
+    """Create the database where it is missing; returns whether it was.
+
+    Raises:
+        DatabaseUnreachable: The server did not answer, or refused us.
+        CommandFailed: The user may not create databases.
+    """
+    try:
+        database.connect().close()
+    except DatabaseMissing:
+        observer.started(f"creating the database {database.name}")
+        return _create(database)
+    return False
+
+
+def _create(database: Database) -> bool:
+    # template0 is never in use, so that two who create at once do not disturb each other.
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(
+        sql.Identifier(database.name)
+    )
+    with _maintenance_connection(database) as connection:
+        try:
+            connection.execute(statement)
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            return False  # another larp was quicker
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise CommandFailed(
+                f"user {database.url.user} may not create the database {database.name}",
+                hint=f"as an administrator: createdb -O {database.url.user} {database.name}",
+            ) from error
+        except psycopg.Error as error:
+            raise translate(error, database.url) from error
+    return True
+
+
+def _maintenance_connection(database: Database) -> psycopg.Connection:
+    failure: DatabaseUnreachable | None = None
+    for name in MAINTENANCE_DATABASES:
+        try:
+            return database.at(name).connect()
+        except DatabaseUnreachable as error:
+            failure = failure or error
+    assert failure is not None
+    raise failure

@@ -1,0 +1,152 @@
+"""What stands between a destructive command and the database it was not meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from larp_cli.database import catalogue, metadata
+from larp_cli.errors import Refused
+from larp_cli.results import TableSize
+from larp_cli.settings import Environment
+
+if TYPE_CHECKING:
+    from larp_cli.database.target import Database
+    from larp_cli.observer import Observer
+
+ENVIRONMENT_KEY = "environment"
+
+type Ask = Callable[[str], str | None]
+"""Asks for the database's name; None where nobody can answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What the operator said on the command line."""
+
+    confirm: str | None = None
+    """The database's name, from ``--confirm``."""
+    yes: bool = False
+    allow_production: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stake:
+    """What a destructive command is about to touch."""
+
+    host: str
+    database: str
+    user: str
+    schema: str
+    stamped_environment: str | None
+    tables: tuple[TableSize, ...]
+
+
+def examine(database: Database) -> Stake:
+    """Look at what would be lost.
+
+    Raises:
+        DatabaseUnreachable: The database did not answer.
+    """
+    with database.connect() as connection:
+        facts = catalogue.server_facts(connection, database)
+        return Stake(
+            host=facts.host,
+            database=facts.database,
+            user=facts.user,
+            schema=database.schema,
+            stamped_environment=metadata.read(
+                connection, database.bookkeeping_schema, ENVIRONMENT_KEY
+            ),
+            tables=catalogue.table_sizes(connection, database.schema),
+        )
+
+
+def require_same_environment(database: Database, stamped: str | None, *, command: str) -> None:
+    """Refuse to treat a database of one environment as one of another.
+
+    Raises:
+        Refused: The environment stamped in the database is not the one in the settings.
+    """
+    if stamped is not None and stamped != database.environment.value:
+        raise Refused(
+            f"the database {database.name} is stamped {stamped}, but ENVIRONMENT says"
+            f" {database.environment.value}: is DATABASE_URL the one you mean?",
+            hint=f"ENVIRONMENT={stamped} {command}",
+        )
+
+
+def require_consent(
+    database: Database,
+    stake: Stake,
+    consent: Consent,
+    *,
+    command: str,
+    loss: str,
+    ask: Ask,
+    observer: Observer,
+) -> None:
+    """Show what will be lost, and go on only with the operator's word for it.
+
+    Args:
+        database: Whose settings name the environment.
+        stake: What is at stake.
+        consent: What the command line says already.
+        command: The command as it is typed, for the hints.
+        loss: One line: what will be lost.
+        ask: Asks at a terminal.
+        observer: Told what is at stake.
+
+    Raises:
+        Refused: The environment is another, or consent is missing; nothing was changed.
+    """
+    require_same_environment(database, stake.stamped_environment, command=command)
+    production = Environment.PRODUCTION.value in (
+        stake.stamped_environment,
+        database.environment.value,
+    )
+    if production and not consent.allow_production:
+        raise Refused(
+            f"{stake.database} is a production database",
+            hint=f"{command} --confirm {stake.database} --allow-production",
+        )
+    for line in _shown(stake, loss):
+        observer.note(line)
+    if consent.confirm is not None:
+        _compare(consent.confirm, stake.database, command)
+    elif consent.yes and database.url.is_local and not production:
+        return
+    else:
+        _ask(ask, stake.database, command, consent)
+
+
+def _shown(stake: Stake, loss: str) -> list[str]:
+    lines = [
+        f"{loss}: schema {stake.schema} of database {stake.database} on {stake.host},"
+        f" as {stake.user}"
+    ]
+    for table in stake.tables:
+        rows = "unknown" if table.estimated_rows is None else f"about {table.estimated_rows}"
+        lines.append(f"  {stake.schema}.{table.name}: {rows} rows")
+    return lines
+
+
+def _compare(typed: str, name: str, command: str) -> None:
+    if typed != name:
+        raise Refused(
+            f"'{typed}' is not the database's name, which is {name}; nothing was changed",
+            hint=f"{command} --confirm {name}",
+        )
+
+
+def _ask(ask: Ask, name: str, command: str, consent: Consent) -> None:
+    typed = ask(name)
+    if typed is None:
+        why = (
+            "--yes alone is enough only for a local database that is not production"
+            if consent.yes
+            else "nobody is at a terminal to confirm"
+        )
+        raise Refused(f"{why}; nothing was changed", hint=f"{command} --confirm {name}")
+    _compare(typed, name, command)

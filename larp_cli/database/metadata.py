@@ -1,0 +1,51 @@
+"""What larp notes in the database about the database: its environment, its seeds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from larp_cli.database.catalogue import schema_exists
+
+if TYPE_CHECKING:
+    import psycopg
+
+TABLE = "larp_metadata"
+
+CREATE = """
+CREATE TABLE IF NOT EXISTS {} (
+    key text PRIMARY KEY,
+    value text NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+WRITE = """
+INSERT INTO {} (key, value) VALUES (%s, %s)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()
+WHERE {}.value IS DISTINCT FROM excluded.value
+"""
+
+
+def read(connection: psycopg.Connection, schema: str, key: str) -> str | None:
+    """Read what is noted under ``key``; None where nothing is, or no table yet."""
+    table = sql.Identifier(schema, TABLE)
+    found = connection.execute(
+        "SELECT to_regclass(%s) IS NOT NULL", (table.as_string(connection),)
+    ).fetchone()
+    if found != (True,):
+        return None
+    row = connection.execute(
+        sql.SQL("SELECT value FROM {} WHERE key = %s").format(table), (key,)
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def write(connection: psycopg.Connection, schema: str, key: str, value: str) -> None:
+    """Note ``value`` under ``key``; call it with the migration mutex held."""
+    table = sql.Identifier(schema, TABLE)
+    if not schema_exists(connection, schema):
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+    connection.execute(sql.SQL(CREATE).format(table))
+    connection.execute(sql.SQL(WRITE).format(table, sql.Identifier(TABLE)), (key, value))

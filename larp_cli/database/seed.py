@@ -1,0 +1,104 @@
+"""Development data: ``seeds/*.sql``, in order, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import pq, sql
+
+from larp_cli.database import metadata
+from larp_cli.database.errors import translate
+from larp_cli.errors import CommandFailed, ConfigurationError
+from larp_cli.results import Seeded, SeedFile
+
+if TYPE_CHECKING:
+    from larp_cli.database.target import Database
+    from larp_cli.observer import Observer
+
+
+def seed_files(directory: Path, environment: str) -> tuple[Path, ...]:
+    """List what is loaded: ``*.sql``, then ``<environment>/*.sql``, each by name."""
+    own = directory / environment
+    return tuple([*sorted(directory.glob("*.sql")), *sorted(own.glob("*.sql"))])
+
+
+def load_seeds(database: Database, directory: Path, environment: str, observer: Observer) -> Seeded:
+    """Load every file, all or none.
+
+    Raises:
+        ConfigurationError: There is no such directory, or a file cannot be read.
+        CommandFailed: A statement failed; nothing was loaded.
+    """
+    if not directory.is_dir():
+        raise ConfigurationError(
+            f"there is no directory {directory}",
+            hint="put the development data into seeds/*.sql",
+        )
+    files = seed_files(directory, environment)
+    texts = [_read(path) for path in files]
+    observer.started("loading development data", len(files))
+    loaded: list[SeedFile] = []
+    with database.connect(application_name="larp-seed") as connection, connection.transaction():
+        path_of_schema = sql.SQL("SET LOCAL search_path = {}, public").format(
+            sql.Identifier(database.schema)
+        )
+        connection.execute(path_of_schema)
+        for number, (path, text) in enumerate(zip(files, texts, strict=True)):
+            observer.progress(path.name, number)
+            began = time.monotonic()
+            _run(connection, database, path, text)
+            name = str(path.relative_to(directory))
+            loaded.append(SeedFile(name=name, seconds=time.monotonic() - began))
+        metadata.write(connection, database.bookkeeping_schema, _key(environment), _digest(texts))
+    observer.finished("")
+    return Seeded(environment=environment, directory=directory, files=tuple(loaded))
+
+
+def already_seeded(database: Database, directory: Path, environment: str) -> bool:
+    """Look whether exactly these files were loaded before."""
+    texts = [_read(path) for path in seed_files(directory, environment)]
+    with database.connect() as connection:
+        noted = metadata.read(connection, database.bookkeeping_schema, _key(environment))
+    return noted == _digest(texts)
+
+
+def _run(connection: psycopg.Connection, database: Database, path: Path, text: str) -> None:
+    try:
+        # Without parameters psycopg uses the simple protocol, which takes a whole script.
+        connection.execute(text.encode())
+    except psycopg.Error as error:
+        line = _line_of(error, text)
+        raise CommandFailed(
+            f"{path}{line}: {translate(error, database.url).message}; nothing was loaded"
+        ) from error
+    if connection.info.transaction_status is not pq.TransactionStatus.INTRANS:
+        raise CommandFailed(
+            f"{path} ends the transaction; what stands before its COMMIT is loaded",
+            hint="remove BEGIN, COMMIT and ROLLBACK from the seed files",
+        )
+
+
+def _line_of(error: psycopg.Error, text: str) -> str:
+    position = error.diag.statement_position
+    if position is None:
+        return ""
+    return f", line {text[: int(position) - 1].count('\n') + 1}"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the seed file {path} cannot be read: {error}") from error
+
+
+def _key(environment: str) -> str:
+    return f"seeds:{environment}"
+
+
+def _digest(texts: list[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()

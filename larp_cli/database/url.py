@@ -1,0 +1,328 @@
+"""The database's URL: taken in every spelling people use, handed to libpq as libpq knows it.
+
+libpq itself parses the URL and fills in what the environment, the service file and its
+own defaults add, so that hosts, sockets, ``PG*`` and ``PGSERVICE`` mean here exactly what
+they mean to ``psql``. Nothing here opens a connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from types import MappingProxyType
+from urllib.parse import quote, unquote
+
+import psycopg
+from psycopg import conninfo, pq
+
+from larp_cli.errors import ConfigurationError
+
+EXAMPLE = "postgresql://larp:PASSWORD@localhost:5432/larp"
+
+_SCHEMES = (
+    "postgresql",
+    "postgres",
+    "postgresql+psycopg",
+    "postgresql+psycopg2",
+    "postgresql+asyncpg",
+)
+
+# asyncpg's and SQLAlchemy's own parameters that libpq has under another name, or not at all:
+# https://magicstack.github.io/asyncpg/current/api/index.html#asyncpg.connection.connect
+_RENAMED = {"ssl": "sslmode", "database": "dbname"}
+_DROPPED = frozenset(
+    {
+        "async_fallback",
+        "command_timeout",
+        "direct_tls",
+        "gsslib",
+        "max_cacheable_statement_size",
+        "max_cached_statement_lifetime",
+        "prepared_statement_cache_size",
+        "prepared_statement_name_func",
+        "server_settings",
+        "statement_cache_size",
+        "timeout",
+    }
+)
+_SSL_WORDS = {"true": "require", "on": "require", "1": "require", "false": "disable"}
+
+# Parts of libpq's own messages, and what we say instead: libpq echoes the faulty text,
+# which may be a piece of a password. (fe-connect.c, conninfo_uri_parse_options)
+_FAULTS = (
+    ("invalid percent-encoded", "holds a % that starts no escape", "write % in a password as %25"),
+    ("forbidden value %00", "holds an encoded NUL character", "remove the %00"),
+    ("unexpected spaces", "holds a space", "write a space as %20"),
+    ("IPv6", "has a faulty IPv6 address", "write it in brackets: postgresql://[::1]:5432/larp"),
+    ("separator", "has a faulty query", "write it as ?name=value&name=value, = in a value as %3D"),
+    (
+        "definition of service",
+        "names a service that is not in the service file",
+        "set PGSERVICEFILE",
+    ),
+    ("local user", "names no user, and neither does this system", "write it like " + EXAMPLE),
+    ("could not match", "does not give one port for each host", "write host1:5432,host2:5432"),
+)
+
+_PROBE = "load_balance_hosts"
+"""The last option libpq validates before it opens a socket, since PostgreSQL 16."""
+_PROBE_VALUE = "larp-stops-here"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One place where the server may be found."""
+
+    name: str
+    """Host name, address, or directory of a Unix socket."""
+    address: str
+    """``hostaddr``: the address to use without looking ``name`` up; empty if not given."""
+    port: str
+
+    @property
+    def is_socket(self) -> bool:
+        """Tell whether this is a Unix socket; ``@`` starts an abstract one."""
+        return self.name.startswith(("/", "@"))
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether this is this very machine."""
+        if self.is_socket or (self.name == "localhost" and not self.address):
+            return True
+        try:
+            return ip_address(self.address or self.name).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        """Show it as people write it: ``db:5432``, ``[::1]:5432``, ``/tmp/.s.PGSQL.5432``."""
+        if self.is_socket:
+            return f"{self.name}/.s.PGSQL.{self.port}"
+        name = self.name or self.address
+        return f"[{name}]:{self.port}" if ":" in name else f"{name}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseUrl:
+    """Where the database is, and as whom to enter it.
+
+    Made by `normalise_url`. Neither ``str`` nor ``repr`` shows a secret.
+    """
+
+    parameters: Mapping[str, str] = field(repr=False, hash=False)
+    """What the URL gives, under libpq's names, password included; for ``psycopg.connect``."""
+    database: str
+    user: str
+    hosts: tuple[Host, ...]
+
+    def with_database(self, name: str) -> DatabaseUrl:
+        """Give the URL of another database on the same server."""
+        return _resolved({**self.parameters, "dbname": name}, "DATABASE_URL")
+
+    @property
+    def conninfo(self) -> str:
+        """The connection string for libpq, **password included**."""
+        return conninfo.make_conninfo("", **self.parameters)
+
+    @property
+    def host(self) -> str:
+        """The host names, or socket directories, joined by commas."""
+        return ",".join(host.name or host.address for host in self.hosts)
+
+    @property
+    def address(self) -> str:
+        """The hosts with their ports, as people write them."""
+        return ",".join(str(host) for host in self.hosts)
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether every host is this very machine."""
+        return all(host.is_local for host in self.hosts)
+
+    @property
+    def safe(self) -> str:
+        """The URL without password and parameters: for people, and for ``psql`` to take."""
+        path = quote(self.database, safe="")
+        user = f"{quote(self.user, safe='')}@" if self.user else ""
+        if any(host.is_socket for host in self.hosts):
+            ports = ",".join(host.port for host in self.hosts)
+            return f"postgresql://{user}/{path}?host={quote(self.host, safe='/,@')}&port={ports}"
+        return f"postgresql://{user}{self.address}/{path}"
+
+    def environment(self) -> dict[str, str]:
+        """Give the ``PG*`` variables by which psql or pg_dump enter the same database.
+
+        The way to hand a password to another program: an argument list is public.
+        Parameters that have no variable (keepalives and the like) are left out.
+        """
+        names = _variables()
+        given = {**self.parameters, "dbname": self.database}
+        return {names[name]: value for name, value in given.items() if name in names}
+
+    def __str__(self) -> str:
+        """Show the URL without its secrets."""
+        return self.safe
+
+
+def normalise_url(text: str, *, setting: str = "DATABASE_URL") -> DatabaseUrl:
+    """Take a URL apart as libpq does.
+
+    ``setting`` is the name under which the user knows the URL.
+
+    Raises:
+        ConfigurationError: it is no PostgreSQL URL, or libpq does not accept it. The text
+            never holds the URL or a part of it.
+    """
+    uri = _libpq_uri(text.strip(), setting)
+    try:
+        given = conninfo.conninfo_to_dict(uri)
+    except psycopg.ProgrammingError as error:
+        raise _faulty(str(error), uri, setting) from None
+    return _resolved({name: str(value) for name, value in given.items()}, setting)
+
+
+def _resolved(parameters: dict[str, str], setting: str) -> DatabaseUrl:
+    options = _resolve(parameters, setting)
+    return DatabaseUrl(
+        parameters=MappingProxyType(parameters),
+        database=options["dbname"],
+        user=options.get("user", ""),
+        hosts=tuple(_hosts(options, setting)),
+    )
+
+
+def _variables() -> dict[str, str]:
+    """Give libpq's environment variable for each of its options that has one."""
+    return {
+        option.keyword.decode(): option.envvar.decode()
+        for option in pq.Conninfo.get_defaults()
+        if option.envvar
+    }
+
+
+def _libpq_uri(text: str, setting: str) -> str:
+    """Spell the URL as libpq wants it: its scheme, and its names of parameters."""
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme.lower() not in _SCHEMES:
+        raise ConfigurationError(
+            f"{setting} is not a PostgreSQL URL: it does not start with postgresql://",
+            hint=f"write it like {EXAMPLE}",
+        )
+    if "\0" in rest or not rest.isprintable():
+        raise ConfigurationError(
+            f"{setting} holds a character that cannot be printed",
+            hint="write it percent-encoded, a newline as %0A",
+        )
+    credentials, at, _ = rest.partition("@")
+    if not at or "/" in credentials:
+        credentials = at = ""
+    head, question, query = rest.removeprefix(credentials + at).partition("?")
+    if "@" in head:
+        # libpq reads user:pass/word@host as host "user" with port "pass", and user:p@ss@host
+        # as host "ss@host": pieces of a password that it then shows in its messages.
+        raise ConfigurationError(
+            f"{setting} has an unescaped @ or / in its user, password or database name",
+            hint="write @ as %40 and / as %2F",
+        )
+    return f"postgresql://{credentials}{at}{head}{question}{_libpq_query(query)}"
+
+
+def _libpq_query(query: str) -> str:
+    """Translate the parameters that only asyncpg or SQLAlchemy know, or drop them."""
+    parts = [part.partition("=") for part in query.split("&")]
+    kept = [
+        _renamed(name, value) if separator else name
+        for name, separator, value in parts
+        if name not in _DROPPED and name not in ("", "host", "port")
+    ]
+    return "&".join([*kept, *_places(parts)])
+
+
+def _renamed(name: str, value: str) -> str:
+    if name == "ssl":
+        value = _SSL_WORDS.get(value.lower(), value)
+    return f"{_RENAMED.get(name, name)}={value}"
+
+
+def _places(parts: list[tuple[str, str, str]]) -> list[str]:
+    """Join SQLAlchemy's repeated ``host=name:port`` into libpq's ``host=a,b&port=1,2``."""
+    ports = [value for name, _, value in parts if name == "port"]
+    hosts: list[str] = []
+    for name, _, value in parts:
+        for host in unquote(value).split(",") if name == "host" else ():
+            found = re.fullmatch(r"([^:/@]+):(\d+)", host)
+            hosts.append(found[1] if found else host)
+            ports += [found[2]] if found else []
+    named = (("host", quote(",".join(hosts), safe="/,:@")), ("port", ",".join(ports)))
+    return [f"{name}={value}" for name, value in named if value]
+
+
+def _faulty(said: str, uri: str, setting: str) -> ConfigurationError:
+    """Say what libpq finds wrong, without the text it echoes."""
+    for fragment, fault, hint in _FAULTS:
+        if fragment in said:
+            return ConfigurationError(f"{setting} {fault}", hint=hint)
+    unknown = re.search(r'invalid URI query parameter: "([a-z_]+)"', said)
+    # Without a second @ nothing of a password can have slipped into the query.
+    if unknown and uri.rpartition("@")[2].partition("?")[2]:
+        return ConfigurationError(
+            f"{setting} has a query parameter that libpq does not know: {unknown[1]}",
+            hint=f"remove '{unknown[1]}' from its query",
+        )
+    option = re.search(r'invalid "?(\w+)"? value', said)
+    variables = _variables()
+    if option and option[1] in variables:
+        return ConfigurationError(
+            f"{setting} has a value of {option[1]} that libpq does not know",
+            hint=f"correct {option[1]} in its query, or in {variables[option[1]]}",
+        )
+    return ConfigurationError(
+        f"{setting} is not a URL that libpq accepts", hint=f"write it like {EXAMPLE}"
+    )
+
+
+def _resolve(parameters: Mapping[str, str], setting: str) -> dict[str, str]:
+    """Ask libpq for every option it would use: URL, service file, environment, defaults.
+
+    It is told an impossible value for the option it checks last, so that it stops there,
+    before it opens a socket. The password is kept out: without one it would read, and
+    perhaps complain about, the password file.
+    """
+    if parameters.get(_PROBE) not in (None, "disable", "random"):
+        raise _faulty(f"invalid {_PROBE} value", "", setting)
+    probe = {**parameters, "password": "-", _PROBE: _PROBE_VALUE}
+    connection = pq.PGconn.connect_start(conninfo.make_conninfo("", **probe).encode())
+    try:
+        said = connection.get_error_message()
+        if _PROBE_VALUE not in said:
+            raise _faulty(said, "", setting)
+        options = {o.keyword.decode(): o.val.decode() for o in connection.info if o.val}
+        # The host that libpq falls back to is no option: it is a socket fixed when built.
+        return {"host": connection.host.decode(), **options} if _is_bare(options) else options
+    finally:
+        connection.finish()
+
+
+def _is_bare(options: Mapping[str, str]) -> bool:
+    return not options.get("host") and not options.get("hostaddr")
+
+
+def _hosts(resolved: Mapping[str, str], setting: str) -> Iterator[Host]:
+    names = resolved.get("host", "").split(",")
+    addresses = resolved.get("hostaddr", "").split(",")
+    ports = resolved.get("port", "").split(",")
+    for index in range(max(len(names), len(addresses))):
+        port = (ports[index] if len(ports) > 1 else ports[0]) or "5432"
+        name = names[index] if index < len(names) else ""
+        if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+            raise ConfigurationError(
+                f"{setting} has a port that is not a number from 1 to 65535",
+                hint="write the port like localhost:5432, and : in a user name as %3A",
+            )
+        yield Host(
+            name=name,
+            address=addresses[index] if index < len(addresses) else "",
+            port=port,
+        )

@@ -1,0 +1,52 @@
+"""Waiting for a database that is not up yet."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from larp_cli.database.catalogue import server_facts
+from larp_cli.database.errors import DatabaseFailure
+from larp_cli.results import DatabaseReady
+
+if TYPE_CHECKING:
+    from larp_cli.database.target import Database
+    from larp_cli.observer import Observer
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Seconds between two tries: doubled after each, up to the longest."""
+
+
+def wait_for_database(database: Database, observer: Observer, *, timeout: float) -> DatabaseReady:
+    """Try until the database answers a query; an open port is not enough.
+
+    Only errors that may pass by themselves are waited out: a wrong password is told at once.
+
+    Args:
+        database: The database.
+        observer: Told why it is not there yet, once a reason.
+        timeout: Seconds to go on trying; 0 tries once.
+
+    Raises:
+        DatabaseUnreachable: The last error, when the time is up.
+    """
+    began = time.monotonic()
+    pause, told = FIRST_PAUSE, ""
+    observer.started(f"waiting for {database.url.safe}")
+    while True:
+        left = began + timeout - time.monotonic()
+        try:
+            patience = min(database.connect_timeout, max(left, 1.0))
+            with replace(database, connect_timeout=patience).connect() as connection:
+                facts = server_facts(connection, database)
+            return DatabaseReady(server=facts, waited_seconds=time.monotonic() - began)
+        except DatabaseFailure as failure:
+            left = began + timeout - time.monotonic()
+            if not failure.transient or left <= 0:
+                raise
+            if failure.message != told:
+                told = failure.message
+                observer.waiting(told)
+        time.sleep(min(pause, left))
+        pause = min(pause * 2, LONGEST_PAUSE)

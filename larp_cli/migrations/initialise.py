@@ -1,0 +1,188 @@
+"""From nothing to a migrated database, and back to that from anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from larp_cli.database import metadata
+from larp_cli.database.backup import backup_schema, restore_command
+from larp_cli.database.catalogue import schema_exists
+from larp_cli.database.create import ensure_database
+from larp_cli.database.drop import drop_schema
+from larp_cli.database.guard import (
+    ENVIRONMENT_KEY,
+    Ask,
+    Consent,
+    examine,
+    require_consent,
+    require_same_environment,
+)
+from larp_cli.database.seed import already_seeded, load_seeds
+from larp_cli.errors import Refused
+from larp_cli.migrations.mutex import migration_mutex
+from larp_cli.migrations.runner import migrate
+from larp_cli.migrations.state import placed
+from larp_cli.results import Initialised, Seeded, WasReset
+from larp_cli.settings import Environment
+
+if TYPE_CHECKING:
+    from larp_cli.database.target import Database
+    from larp_cli.migrations.project import Project
+    from larp_cli.observer import Observer
+
+
+def initialise(
+    database: Database,
+    project: Project,
+    observer: Observer,
+    *,
+    seeds: Path | None,
+    mutex_wait: float,
+) -> Initialised:
+    """Create what is missing: the database, its schema, its revisions, its environment.
+
+    Doing it again does nothing, and several at once do it once.
+
+    Args:
+        database: The database, by the URL for DDL.
+        project: The revisions.
+        observer: Told of every phase.
+        seeds: Directory of development data; None loads none.
+        mutex_wait: Seconds to wait for another migrator.
+
+    Raises:
+        DatabaseUnreachable: The server did not answer.
+        Refused: The database belongs to another environment.
+        Locked: Another migrator did not end in time.
+        MigrationFailed: A revision failed.
+    """
+    created = ensure_database(database, observer)
+    database = placed(database, project)
+    _require_environment(database, "larp db init")
+    migrated = migrate(database, project, observer, target="heads", mutex_wait=mutex_wait)
+    environment = database.environment.value
+    _stamp(database, observer, mutex_wait)
+    return Initialised(
+        created_database=created,
+        environment=environment,
+        migrated=migrated,
+        seeded=_seed(database, seeds, observer, mutex_wait) if seeds is not None else None,
+    )
+
+
+def reset(
+    database: Database,
+    project: Project,
+    observer: Observer,
+    *,
+    consent: Consent,
+    ask: Ask,
+    backups: Path | None,
+    seeds: Path | None,
+    mutex_wait: float,
+) -> WasReset:
+    """Back up the schema, drop it, and initialise it again.
+
+    Args:
+        database: The database, by the URL for DDL.
+        project: The revisions.
+        observer: Told of every phase.
+        consent: What the command line says already.
+        ask: Asks for the database's name at a terminal.
+        backups: Directory for the backup; None makes none.
+        seeds: Directory of development data; None loads none.
+        mutex_wait: Seconds to wait for another migrator.
+
+    Raises:
+        Refused: Consent is missing, or something outside hangs on the schema.
+        CommandFailed: The backup failed; nothing was dropped.
+    """
+    database = placed(database, project)
+    stake = examine(database)
+    require_consent(
+        database,
+        stake,
+        consent,
+        command="larp db reset",
+        loss="everything in it will be dropped",
+        ask=ask,
+        observer=observer,
+    )
+    backup = None
+    with migration_mutex(database, wait=mutex_wait, observer=observer) as connection:
+        if backups is not None and schema_exists(connection, database.schema):
+            backup = backup_schema(database, backups, observer)
+        observer.started(f"dropping the schema {database.schema}")
+        drop_schema(database)
+    return WasReset(
+        schema=database.schema,
+        dropped=stake.tables,
+        backup=backup,
+        restore_command=restore_command(database, backup) if backup else None,
+        initialised=initialise(database, project, observer, seeds=seeds, mutex_wait=mutex_wait),
+    )
+
+
+def seed(
+    database: Database,
+    project: Project,
+    observer: Observer,
+    *,
+    seeds: Path,
+    environment: str | None,
+    allow_production: bool,
+    mutex_wait: float,
+) -> Seeded:
+    """Load the development data, also if it was loaded before.
+
+    Args:
+        database: The database, by the URL for DDL.
+        project: The revisions.
+        observer: Told of every file.
+        seeds: Directory of the files.
+        environment: Whose files are loaded besides the common ones; None means ENVIRONMENT.
+        allow_production: Whether a production database may be seeded.
+        mutex_wait: Seconds to wait for a migrator.
+
+    Raises:
+        Refused: The database is another environment's, or a production one.
+        CommandFailed: A statement failed; nothing was loaded.
+    """
+    database = placed(database, project)
+    stamped = _require_environment(database, "larp db seed")
+    if Environment.PRODUCTION.value in (stamped, database.environment.value):
+        if not allow_production:
+            raise Refused(
+                f"{database.name} is a production database; seeds are development data",
+                hint="larp db seed --allow-production",
+            )
+    with migration_mutex(database, wait=mutex_wait, observer=observer):
+        return load_seeds(database, seeds, environment or database.environment.value, observer)
+
+
+def _require_environment(database: Database, command: str) -> str | None:
+    with database.connect() as connection:
+        stamped = metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY)
+    require_same_environment(database, stamped, command=command)
+    return stamped
+
+
+def _stamp(database: Database, observer: Observer, mutex_wait: float) -> None:
+    """Note the environment in the database, where it is not noted already."""
+    with database.connect() as connection:
+        if metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY) is not None:
+            return
+    with migration_mutex(database, wait=mutex_wait, observer=observer) as connection:
+        metadata.write(
+            connection, database.bookkeeping_schema, ENVIRONMENT_KEY, database.environment.value
+        )
+
+
+def _seed(database: Database, seeds: Path, observer: Observer, mutex_wait: float) -> Seeded:
+    """Load the development data, unless exactly this was loaded before."""
+    environment = database.environment.value
+    with migration_mutex(database, wait=mutex_wait, observer=observer):
+        if already_seeded(database, seeds, environment):
+            return Seeded(environment=environment, directory=seeds, files=())
+        return load_seeds(database, seeds, environment, observer)

@@ -1,0 +1,90 @@
+"""One migrator at a time: an advisory lock on a connection of its own.
+
+The lock is polled. A session that waits in ``pg_advisory_lock`` holds a snapshot, and
+``CREATE INDEX CONCURRENTLY`` waits for every older snapshot: the two would deadlock.
+See the PostgreSQL manual, "Explicit Locking: Advisory Locks".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from larp_cli.database.catalogue import lock_holders
+from larp_cli.errors import Locked
+from larp_cli.results import LockHolder
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from larp_cli.database.target import Database
+    from larp_cli.observer import Observer
+
+POLL_SECONDS = 0.1
+
+
+def mutex_key(schema: str) -> int:
+    """Derive the key of a schema's mutex, a signed 64-bit number.
+
+    Advisory locks are per database already, so the schema alone makes the key.
+    """
+    digest = hashlib.sha256(f"larp-migration:{schema}".encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)
+
+
+@contextmanager
+def migration_mutex(
+    database: Database, *, wait: float, observer: Observer
+) -> Iterator[psycopg.Connection]:
+    """Hold the mutex; yields the connection that holds it.
+
+    The server frees it when the connection ends, so a killed migrator leaves nothing.
+
+    Args:
+        database: Whose schema is to be migrated.
+        wait: Seconds to go on asking while another session holds it.
+        observer: Told who holds it.
+
+    Raises:
+        Locked: Another session still held it after ``wait`` seconds.
+    """
+    with database.connect(application_name="larp-migrate-mutex") as connection:
+        _acquire(connection, mutex_key(database.schema), wait=wait, observer=observer)
+        yield connection
+
+
+def _acquire(connection: psycopg.Connection, key: int, *, wait: float, observer: Observer) -> None:
+    deadline = time.monotonic() + wait
+    told: tuple[LockHolder, ...] | None = None
+    while not _try(connection, key):
+        holders = lock_holders(connection, key)
+        if time.monotonic() >= deadline:
+            raise Locked(
+                f"another migrator holds the mutex: {_named(holders)}",
+                hint="wait for it to end, or give it longer with MIGRATION_MUTEX_WAIT",
+            )
+        if [holder.pid for holder in holders] != [holder.pid for holder in told or ()]:
+            observer.waiting(f"the migration mutex, held by {_named(holders)}")
+            told = holders
+        time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))
+
+
+def _try(connection: psycopg.Connection, key: int) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+    assert row is not None
+    return bool(row[0])
+
+
+def _named(holders: tuple[LockHolder, ...]) -> str:
+    return (
+        ", ".join(
+            f"pid {holder.pid} ({holder.application or 'unnamed'}, user {holder.user},"
+            f" for {holder.since_seconds:.0f} s)"
+            for holder in holders
+        )
+        or "a session that is just ending"
+    )

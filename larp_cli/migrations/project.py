@@ -1,0 +1,140 @@
+"""An Alembic project: where its scripts are, and running its environment."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from larp_cli.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext, RevisionStep
+    from alembic.script import ScriptDirectory
+
+type Steps = Callable[[Any, MigrationContext], Sequence[RevisionStep]]
+"""What Alembic calls the work: (current heads, context) to the steps to run."""
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Project:
+    """An Alembic project on disk."""
+
+    config_file: Path
+    schema: str | None
+    """Schema of the version table; None where the project's own env.py decides."""
+
+    @property
+    def own(self) -> bool:
+        """Whether this is larp's own project."""
+        return self.schema is not None
+
+    @cached_property
+    def script(self) -> ScriptDirectory:
+        """The revisions, read once: reading them again for each step would be quadratic.
+
+        Raises:
+            ConfigurationError: The project's files cannot be read.
+        """
+        from alembic.script import ScriptDirectory
+
+        with explained(self.config_file):
+            script = ScriptDirectory.from_config(self._config(None))
+            script.get_heads()  # reads every file: a broken one is told here
+        return script
+
+    def run_environment(self, connection: sa.Connection, steps: Steps, **options: Any) -> None:
+        """Run the project's env.py once on ``connection``, with ``steps`` as the work.
+
+        What env.py and the revisions print goes to stderr, and logging is put back as
+        it was: stdout belongs to the result.
+        """
+        from alembic.runtime.environment import EnvironmentContext
+
+        if connection.in_transaction():
+            # Alembic would take it for somebody else's transaction, commit nothing, and
+            # report success.
+            raise AssertionError("the connection given to Alembic is in a transaction")
+        config = self._config(connection)
+        environment = EnvironmentContext(config, self.script, fn=steps, **options)
+        with environment, logging_kept(), contextlib.redirect_stdout(sys.stderr):
+            self.script.run_env()
+
+    def _config(self, connection: sa.Connection | None) -> Config:
+        from alembic.config import Config
+
+        config = Config(self.config_file, stdout=sys.stderr)
+        config.attributes.update(connection=connection, configure_logger=False)
+        if self.schema is not None:
+            config.attributes["schema"] = self.schema
+        return config
+
+
+def open_project(config_file: Path | None, schema: str) -> Project:
+    """Find larp's own project, or the one whose ``alembic.ini`` is named.
+
+    Raises:
+        ConfigurationError: There is no such file.
+    """
+    if config_file is None:
+        return Project(own_config_file(), schema)
+    if not config_file.is_file():
+        raise ConfigurationError(
+            f"there is no Alembic configuration at {config_file}",
+            hint="name the project's alembic.ini with --alembic-config PATH",
+        )
+    return Project(config_file.absolute(), None)
+
+
+def own_config_file() -> Path:
+    """Find larp's ``alembic.ini``: packed in the wheel, or at the top of the checkout."""
+    packed = _PACKAGE / "_packaged" / "alembic.ini"
+    return packed if packed.is_file() else _PACKAGE.parent / "alembic.ini"
+
+
+@contextlib.contextmanager
+def explained(config_file: Path) -> Iterator[None]:
+    """Turn Alembic's complaints about files and revisions into errors of ours."""
+    from alembic.util import CommandError
+
+    try:
+        yield
+    except CommandError as error:
+        raise ConfigurationError(
+            f"Alembic refuses the revisions of {config_file}: {error}",
+            hint=f"alembic -c {config_file} history",
+        ) from error
+    except (OSError, SyntaxError, ImportError) as error:
+        raise ConfigurationError(
+            f"the revisions of {config_file} cannot be read: {error}"
+        ) from error
+
+
+@contextlib.contextmanager
+def logging_kept() -> Iterator[None]:
+    """Undo what a project's env.py does to logging, as ``fileConfig`` does."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    disabled = {
+        name
+        for name, logger in root.manager.loggerDict.items()
+        if isinstance(logger, logging.Logger) and logger.disabled
+    }
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        for name, logger in root.manager.loggerDict.items():
+            if isinstance(logger, logging.Logger):
+                logger.disabled = name in disabled

@@ -1,0 +1,52 @@
+"""Where a database stands: server, schema, revision, mutex, invalid indexes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from larp_cli.database import catalogue, metadata
+from larp_cli.database.guard import ENVIRONMENT_KEY
+from larp_cli.migrations import revisions
+from larp_cli.migrations.mutex import mutex_key
+from larp_cli.migrations.state import current_heads, placed
+from larp_cli.results import History, MigrationStatus
+
+if TYPE_CHECKING:
+    from larp_cli.database.target import Database
+    from larp_cli.migrations.project import Project
+
+
+def migration_status(database: Database, project: Project) -> MigrationStatus:
+    """Look, without a lock and without changing anything.
+
+    Raises:
+        DatabaseUnreachable: The database did not answer.
+        ConfigurationError: The revision files cannot be read.
+    """
+    database = placed(database, project)
+    current = current_heads(database, project)
+    script = project.script
+    with database.connect() as connection:
+        return MigrationStatus(
+            server=catalogue.server_facts(connection, database),
+            schema=database.schema,
+            schema_exists=catalogue.schema_exists(connection, database.schema),
+            environment=metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY),
+            state=revisions.state_of(script, current),
+            current=current,
+            heads=tuple(script.get_heads()),
+            pending=revisions.pending(script, current),
+            unknown=revisions.unknown(script, current),
+            lock_holders=catalogue.lock_holders(connection, mutex_key(database.schema)),
+            invalid_indexes=catalogue.invalid_indexes(connection, database.schema),
+        )
+
+
+def migration_history(database: Database, project: Project) -> History:
+    """List the revisions on disk, and which of them the database has.
+
+    Raises:
+        DatabaseUnreachable: The database did not answer.
+        ConfigurationError: The revision files cannot be read.
+    """
+    return revisions.history(project.script, current_heads(database, project))

@@ -1,0 +1,1 @@
+"""Results as text: for people, for lines of plain text, for programs."""

@@ -1,0 +1,42 @@
+"""What every format writes: one command's result, or its error, or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from larp_cli.errors import ExitCode, LarpError
+from larp_cli.results import Problem, Result
+
+SCHEMA_VERSION = 1
+"""Version of the JSON document; it grows only when a field is renamed or removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One command's outcome."""
+
+    command: str
+    """The command's words without the program, such as ``db migrate``."""
+    exit_code: ExitCode
+    changed: bool
+    """Whether anything but larp's own bookkeeping was changed."""
+    result: Result | None = None
+    error: Problem | None = None
+
+    @classmethod
+    def of(cls, command: str, result: Result) -> Answer:
+        """Wrap a result; one that answers "no" brings its problem with it."""
+        problem = result.problem
+        return cls(
+            command=command,
+            exit_code=problem.exit_code if problem else ExitCode.OK,
+            changed=result.changed,
+            result=result,
+            error=problem,
+        )
+
+    @classmethod
+    def of_error(cls, command: str, error: LarpError) -> Answer:
+        """Wrap a failure."""
+        problem = Problem(exit_code=error.exit_code, message=error.message, hint=error.hint)
+        return cls(command=command, exit_code=error.exit_code, changed=False, error=problem)

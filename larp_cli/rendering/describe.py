@@ -1,0 +1,174 @@
+"""What there is to say about each result: one description for every format of text."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from larp_cli import results
+from larp_cli.rendering.document import Facts, Line, Part, Table, Verbatim
+
+
+@singledispatch
+def describe(result: results.Result) -> list[Part]:
+    """Describe a result in parts that every format of text can write.
+
+    Raises:
+        TypeError: The result's type has no description.
+    """
+    raise TypeError(f"no description of {type(result).__name__}")
+
+
+@describe.register
+def _(status: results.MigrationStatus) -> list[Part]:
+    server = status.server
+    kind = " (embedded)" if server.embedded else " (standby)" if server.standby else ""
+    rows = [
+        ("server", f"PostgreSQL {server.version} on {server.host}{kind}"),
+        ("database", f"{server.database} as {server.user}"),
+        ("schema", status.schema if status.schema_exists else f"{status.schema} (missing)"),
+        ("environment", status.environment or "not stamped"),
+        ("state", status.state.value.replace("_", " ")),
+        ("revision", _joined(status.current)),
+        ("head", _joined(status.heads)),
+        ("mutex", _holders(status.lock_holders)),
+    ]
+    if status.unknown:
+        rows.append(("unknown here", _joined(status.unknown)))
+    if status.invalid_indexes:
+        rows.append(("invalid indexes", _joined(status.invalid_indexes)))
+    parts: list[Part] = [Facts(tuple(rows))]
+    if status.pending:
+        pending = tuple((item.revision, item.description) for item in status.pending)
+        parts.append(Table("Pending", ("revision", "description"), pending))
+    return parts
+
+
+@describe.register
+def _(migrated: results.Migrated) -> list[Part]:
+    if not migrated.applied:
+        return [Line(f"nothing to do: {migrated.database} is at {_joined(migrated.after)}")]
+    rows = tuple(
+        (item.revision, item.description, _seconds(item.seconds)) for item in migrated.applied
+    )
+    return [
+        Table("Applied", ("revision", "description", "time"), rows),
+        Line(f"{migrated.database} is at {_joined(migrated.after)}"),
+    ]
+
+
+@describe.register
+def _(done: results.Initialised) -> list[Part]:
+    parts: list[Part] = []
+    if done.created_database:
+        parts.append(Line(f"created the database {done.migrated.database}"))
+    parts.extend(describe(done.migrated))
+    if done.seeded is not None:
+        parts.extend(describe(done.seeded))
+    return parts
+
+
+@describe.register
+def _(seeded: results.Seeded) -> list[Part]:
+    if not seeded.files:
+        return [Line(f"no seed files for {seeded.environment} in {seeded.directory}")]
+    rows = tuple((item.name, _seconds(item.seconds)) for item in seeded.files)
+    return [Table("Seeded", ("file", "time"), rows)]
+
+
+@describe.register
+def _(history: results.History) -> list[Part]:
+    rows = tuple(
+        (
+            "applied" if entry.applied else "pending",
+            entry.revision,
+            _joined(entry.down_revisions),
+            entry.created.strftime("%Y-%m-%d") if entry.created else "",
+            entry.description + (" (head)" if entry.head else ""),
+        )
+        for entry in history.revisions
+    )
+    return [Table("", ("state", "revision", "after", "created", "description"), rows)]
+
+
+@describe.register
+def _(done: results.WasReset) -> list[Part]:
+    parts: list[Part] = []
+    if done.backup is not None:
+        size = f"{done.backup.size} bytes, {done.backup.objects} objects"
+        parts.append(Facts((("backup", f"{done.backup.path} ({size})"),)))
+    if done.restore_command is not None:
+        parts.append(Facts((("to go back", done.restore_command),)))
+    parts.append(Line(f"dropped the schema {done.schema} with {len(done.dropped)} tables"))
+    return [*parts, *describe(done.initialised)]
+
+
+@describe.register
+def _(ready: results.DatabaseReady) -> list[Part]:
+    server = ready.server
+    waited = _seconds(ready.waited_seconds)
+    return [Line(f"{server.database} on {server.host} answers: {server.version}, after {waited}")]
+
+
+@describe.register
+def _(shell: results.ShellOutput) -> list[Part]:
+    return [Line(line) for line in shell.output.splitlines()]
+
+
+@describe.register
+def _(embedded: results.EmbeddedState) -> list[Part]:
+    state = "running" if embedded.running else "stopped"
+    rows = [
+        ("embedded PostgreSQL", f"{state}, kept" if embedded.kept else state),
+        ("version", embedded.version or "unknown"),
+        ("data", str(embedded.data_directory)),
+    ]
+    if embedded.url is not None:
+        rows.append(("url", embedded.url))
+    return [Facts(tuple(rows))]
+
+
+@describe.register
+def _(show: results.ConfigShow) -> list[Part]:
+    return [
+        Table(
+            "",
+            ("setting", "value", "origin"),
+            tuple((item.name, item.value, item.origin) for item in show.settings),
+        )
+    ]
+
+
+@describe.register
+def _(check: results.ConfigCheck) -> list[Part]:
+    parts: list[Part] = [Line(f"warning: {item.name}: {item.message}") for item in check.warnings]
+    if not check.faults:
+        parts.append(Line(f"the settings are sound for {check.environment}"))
+    return parts
+
+
+@describe.register
+def _(template: results.ConfigTemplate) -> list[Part]:
+    return [Verbatim(template.text)]
+
+
+@describe.register
+def _(generated: results.GeneratedSecret) -> list[Part]:
+    return [Verbatim(generated.secret)]
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _holders(holders: tuple[results.LockHolder, ...]) -> str:
+    if not holders:
+        return "free"
+    return ", ".join(
+        f"held by pid {holder.pid} ({holder.application or 'unnamed'}, {holder.user}),"
+        f" connected for {_seconds(holder.since_seconds)}"
+        for holder in holders
+    )

@@ -1,0 +1,393 @@
+"""Every setting of larp: its name, type, default, and why it matters.
+
+The names are those of the environment variables in lower case. ``.env.example`` is generated
+from this class, so a description is what an operator reads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from larp_cli.settings import rules
+from larp_cli.settings.faults import CUSTOM_ERROR
+
+DEVELOPMENT_SECRET_KEY = "insecure-development-key-change-me-in-production"
+
+# PostgreSQL keeps its timeouts as milliseconds in 31 bits: less than one would switch the
+# timeout off, more would be refused by the server.
+Seconds = Annotated[float, Field(ge=0.001, le=2_147_483, allow_inf_nan=False)]
+SecondsOrZero = Annotated[float, Field(ge=0, le=2_147_483, allow_inf_nan=False)]
+
+
+class _Word(StrEnum):
+    """A word out of a few, taken in either case."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return next((word for word in cls if str(value).casefold() == word.casefold()), None)
+
+
+class Environment(_Word):
+    """Where this installation stands, and so how careful it has to be."""
+
+    DEVELOPMENT = "development"
+    TESTING = "testing"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class LogLevel(_Word):
+    """Least severity that is logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+
+class LogFormat(_Word):
+    """How a log record is written."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class Algorithm(_Word):
+    """How access tokens are signed with the SECRET_KEY."""
+
+    HS256 = "HS256"
+    HS384 = "HS384"
+    HS512 = "HS512"
+
+
+def _default_larp_home() -> Path:
+    # Imported here, because most who read settings name the directory themselves.
+    from platformdirs import site_state_path, user_data_path
+
+    # As root, PostgreSQL runs under another account, which cannot reach into /root.
+    return site_state_path("larp") if os.geteuid() == 0 else user_data_path("larp")
+
+
+class Settings(BaseSettings):
+    """The effective settings, validated as a whole. Made by `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    # First, because the rules of the others ask for it.
+    environment: Environment = Field(
+        default=Environment.DEVELOPMENT,
+        description="Where this installation stands: development, testing, staging or production. "
+        "Production refuses DEBUG, a weak SECRET_KEY and a missing DATABASE_URL, and asks more "
+        "before it destroys anything.",
+        json_schema_extra={"section": "Application", "production": "production"},
+    )
+    debug: bool = Field(
+        default=False,
+        description="Show more of the inside when something fails. Never in production, where "
+        "strangers would see it.",
+        json_schema_extra={"section": "Application", "development": "true"},
+    )
+    project_name: str = Field(
+        default="LARP Manager",
+        min_length=1,
+        description="Name shown on the status page and in the OpenAPI document.",
+        json_schema_extra={"section": "Application"},
+    )
+    api_v1_prefix: str = Field(
+        default="/api/v1",
+        description="Path under which the API is served. Starts with a slash, ends without one.",
+        json_schema_extra={"section": "Application"},
+    )
+    larp_home: Path = Field(
+        default_factory=_default_larp_home,
+        description="Directory of the embedded database and of the backups. By default the user's "
+        "data directory, or /var/lib/larp for root, where the account that runs PostgreSQL can "
+        "reach it.",
+        json_schema_extra={"section": "Application"},
+    )
+    secrets_dir: Path | None = Field(
+        default=None,
+        description="Directory of files that each hold one setting and are named like it (Docker "
+        "secrets). Keeps passwords out of the environment, which every child process inherits.",
+        json_schema_extra={"section": "Application", "production": "/run/secrets"},
+    )
+
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="The PostgreSQL database, as libpq writes it: several hosts, sslmode, sockets, "
+        "PGPASSFILE and the PG* variables work. Characters such as @ : / % in the password are "
+        "percent-encoded. Without it development uses an embedded PostgreSQL; production needs it.",
+        json_schema_extra={
+            "section": "Database",
+            "development": "postgresql://larp:larp@localhost:5432/larp",
+            "production": "postgresql://larp:PASSWORD@db.internal:5432/larp?sslmode=verify-full",
+        },
+    )
+    database_migration_url: SecretStr | None = Field(
+        default=None,
+        description="Direct connection to the same database as the owner of the schema, for "
+        "migrations only. Needed where DATABASE_URL goes through a pooler such as PgBouncer, or "
+        "where the application's role may not change tables.",
+        json_schema_extra={
+            "section": "Database",
+            "production": "postgresql://larp_owner:PASSWORD@db.internal:5432/larp",
+        },
+    )
+    database_schema: str = Field(
+        default="larp_manager",
+        description="Schema that holds everything of ours; `larp db reset` drops this, and only "
+        "this.",
+        json_schema_extra={"section": "Database"},
+    )
+    database_pool_size: int = Field(
+        default=20,
+        ge=1,
+        description="Connections each process keeps open. Times the number of processes it must "
+        "stay below max_connections of the server.",
+        json_schema_extra={"section": "Database", "development": "5"},
+    )
+    database_max_overflow: int = Field(
+        default=0,
+        ge=0,
+        description="Connections opened beyond the pool under load, and closed again after use.",
+        json_schema_extra={"section": "Database"},
+    )
+    database_pool_timeout: Seconds = Field(
+        default=10.0,
+        description="Seconds to wait for a connection from the pool before giving up.",
+        json_schema_extra={"section": "Database"},
+    )
+    database_connect_timeout: Seconds = Field(
+        default=10.0,
+        description="Seconds to wait for each host of the server to answer. libpq counts whole "
+        "seconds, and at least 2.",
+        json_schema_extra={"section": "Database"},
+    )
+    database_statement_timeout: Seconds = Field(
+        default=30.0,
+        description="Seconds after which the server cancels a statement of the application, so "
+        "that one bad query cannot hold its connection for ever.",
+        json_schema_extra={"section": "Database"},
+    )
+
+    migration_lock_timeout: Seconds = Field(
+        default=5.0,
+        description="Seconds a migration queues for a table lock. The application's queries queue "
+        "behind it all that time: keep it short.",
+        json_schema_extra={"section": "Migrations"},
+    )
+    migration_lock_retries: int = Field(
+        default=10,
+        ge=0,
+        description="How often a revision is tried again after a lock timeout, with growing "
+        "pauses.",
+        json_schema_extra={"section": "Migrations"},
+    )
+    migration_mutex_wait: SecondsOrZero = Field(
+        default=300.0,
+        description="Seconds to wait for another migrator to finish; 0 gives up at once. Longer "
+        "than your longest migration, when several containers start together.",
+        json_schema_extra={"section": "Migrations"},
+    )
+
+    secret_key: SecretStr = Field(
+        default=SecretStr(DEVELOPMENT_SECRET_KEY),
+        description="Signs access tokens: who knows it can be anyone. At least 32 random "
+        "characters in production, another one for each installation; `larp config secret` makes "
+        "one. Changing it ends every session.",
+        json_schema_extra={
+            "section": "Security",
+            "production": "<paste the output of `larp config secret`>",
+        },
+    )
+    algorithm: Algorithm = Field(
+        default=Algorithm.HS256,
+        description="How access tokens are signed: HS256, HS384 or HS512.",
+        json_schema_extra={"section": "Security"},
+    )
+    access_token_expire_minutes: int = Field(
+        default=30,
+        ge=1,
+        description="Minutes an access token is good for: how long a stolen one can be used.",
+        json_schema_extra={"section": "Security"},
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Web sites whose pages may call the API, as origins separated by commas or as "
+        "a JSON list. * admits all, which production refuses. Empty admits none.",
+        json_schema_extra={
+            "section": "Security",
+            "development": "http://localhost:3000,http://localhost:5173",
+            "production": "https://larp.example",
+        },
+    )
+
+    log_level: LogLevel = Field(
+        default=LogLevel.INFO,
+        description="Least severity that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+        json_schema_extra={"section": "Logging", "development": "DEBUG"},
+    )
+    log_format: LogFormat = Field(
+        default=LogFormat.CONSOLE,
+        description="How log records are written: console for people, json for collectors.",
+        json_schema_extra={"section": "Logging", "production": "json"},
+    )
+
+    serve_host: str = Field(
+        default="127.0.0.1",
+        description="Address `larp serve` listens on. Only this machine by default; a container "
+        "needs 0.0.0.0.",
+        json_schema_extra={"section": "Health server", "production": "0.0.0.0"},
+    )
+    serve_port: int = Field(
+        default=8000,
+        ge=0,
+        le=65535,
+        description="Port `larp serve` listens on; 0 takes any free one.",
+        json_schema_extra={"section": "Health server"},
+    )
+    serve_drain_seconds: SecondsOrZero = Field(
+        default=5.0,
+        description="Seconds to go on serving after SIGTERM while /health/ready says no, so that "
+        "load balancers notice before the port closes.",
+        json_schema_extra={"section": "Health server", "development": "0", "production": "15"},
+    )
+    health_interval: Seconds = Field(
+        default=5.0,
+        description="Seconds between two looks at the database. Probes read the last one, so this "
+        "is how old their answer can be.",
+        json_schema_extra={"section": "Health server"},
+    )
+    health_deadline: Seconds = Field(
+        default=2.0,
+        description="Seconds one look at the database may take before it counts as failed.",
+        json_schema_extra={"section": "Health server"},
+    )
+    health_details_token: SecretStr | None = Field(
+        default=None,
+        description="Token that lets other machines read the status details (versions, revisions, "
+        "latencies). Without it only this machine can.",
+        json_schema_extra={
+            "section": "Health server",
+            "production": "<paste the output of `larp config secret`>",
+        },
+    )
+
+    @property
+    def production(self) -> bool:
+        """Whether the strictest rules apply."""
+        return self.environment is Environment.PRODUCTION
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _strip(cls, value: object) -> object:
+        # A newline at the end of a pasted value is never meant.
+        return value.strip() if isinstance(value, str) else value
+
+    @field_validator("debug")
+    @classmethod
+    def _refuse_debug(cls, debug: bool, info: ValidationInfo) -> bool:
+        if debug and _in_production(info):
+            raise _fault("must be off in production")
+        return debug
+
+    @field_validator("api_v1_prefix")
+    @classmethod
+    def _check_prefix(cls, prefix: str) -> str:
+        return _accept(prefix, rules.api_prefix_fault(prefix))
+
+    @field_validator("larp_home", "secrets_dir")
+    @classmethod
+    def _expand(cls, path: Path | None) -> Path | None:
+        try:
+            return path.expanduser().absolute() if path is not None else None
+        except (RuntimeError, OSError):
+            raise _fault("must be a path whose home directory exists") from None
+
+    @field_validator("database_url")
+    @classmethod
+    def _require_url(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if url is None and _in_production(info):
+            raise _fault("must be set in production, where the embedded database is refused")
+        return url
+
+    @field_validator("database_migration_url")
+    @classmethod
+    def _require_both(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        # Otherwise the embedded database would be used, and another one migrated.
+        if url is not None and info.data.get("database_url", url) is None:
+            raise _fault("needs DATABASE_URL, which is not set")
+        return url
+
+    @field_validator("database_url", "database_migration_url")
+    @classmethod
+    def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
+        fault = rules.database_url_fault(url.get_secret_value()) if url is not None else None
+        return _accept(url, fault)
+
+    @field_validator("database_schema")
+    @classmethod
+    def _check_schema(cls, schema: str) -> str:
+        return _accept(schema, rules.database_schema_fault(schema))
+
+    @field_validator("secret_key")
+    @classmethod
+    def _check_key(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
+        weak = _in_production(info) and rules.secret_key_fault(key.get_secret_value())
+        return _accept(key, weak or None)
+
+    @field_validator("serve_host")
+    @classmethod
+    def _check_host(cls, host: str) -> str:
+        return _accept(host, rules.host_fault(host))
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, origins: object) -> object:
+        return _split(origins) if isinstance(origins, str) else origins
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        # Browsers send scheme and host in lower case, and the header is compared as it is.
+        origins = tuple(dict.fromkeys(origin.strip().lower() for origin in origins))
+        return _accept(origins, rules.origins_fault(origins, production=_in_production(info)))
+
+
+def _split(origins: str) -> Any:
+    if not origins.startswith("["):
+        return [origin for origin in map(str.strip, origins.split(",")) if origin]
+    try:
+        return json.loads(origins)
+    except ValueError:
+        raise _fault("must be origins separated by commas, or a JSON list of them") from None
+
+
+def _accept[T](value: T, fault: str | None) -> T:
+    if fault is not None:
+        raise _fault(fault)
+    return value
+
+
+def _fault(message: str) -> PydanticCustomError:
+    # No context: pydantic then takes the text as it is, braces and all.
+    return PydanticCustomError(CUSTOM_ERROR, message)
+
+
+def _in_production(info: ValidationInfo) -> bool:
+    return info.data.get("environment") is Environment.PRODUCTION

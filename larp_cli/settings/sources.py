@@ -1,0 +1,165 @@
+"""Read the sources, strongest first, and remember which of them each value came from.
+
+pydantic-settings does the reading; what is added here is the origin of each value, and that
+every unreadable file becomes a fault instead of the first exception.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dotenv.parser import parse_stream
+from pydantic.fields import FieldInfo
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SecretsSettingsSource
+
+from larp_cli.settings.faults import SettingFault
+from larp_cli.settings.model import Settings
+
+DEFAULT = "default"
+"""Origin of a value that no source sets."""
+
+_FLAG = "flag"
+_ENVIRONMENT = "environment"
+_DOTENV = ".env"
+_SECRETS_DIR = "secrets_dir"
+
+# An editor's byte order mark would otherwise become part of the first name.
+_ENCODING = "utf-8-sig"
+
+type _Layer = dict[str, tuple[object, str]]
+"""Field name → value as written, and its origin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the sources say, before any of it is validated."""
+
+    values: Mapping[str, object] = field(repr=False)
+    """Field name → value of the strongest source that has one."""
+    origins: Mapping[str, str]
+    """Field name → where that value came from; a field that no source sets is missing."""
+    faults: tuple[SettingFault, ...] = ()
+    """Sources that could not be read."""
+    names: Mapping[str, tuple[str, ...]] = field(repr=False)
+    """Origin → every name found there, in lower case, whether it is a setting or not."""
+
+
+def read_sources(
+    overrides: Mapping[str, object] | None = None, *, directory: Path | None = None
+) -> Reading:
+    """Read flags, environment, ``.env`` in the directory, and the files in ``SECRETS_DIR``.
+
+    Raises:
+        TypeError: an override is no setting, which is a bug of the caller.
+    """
+    faults: list[SettingFault] = []
+    environment = EnvSettingsSource(Settings)
+    dotenv = _open_dotenv((directory or Path()) / ".env", faults)
+    layers = _from(dotenv(), _DOTENV) if dotenv else {}
+    layers |= _from(environment(), _ENVIRONMENT) | _from_flags(overrides or {})
+    secrets, secret_names = _read_secret_files(layers.pop(_SECRETS_DIR, None), faults)
+    layers = secrets | layers
+    return Reading(
+        values={name: value for name, (value, _) in layers.items()},
+        origins={name: origin for name, (_, origin) in layers.items()},
+        faults=tuple(faults),
+        names={
+            _ENVIRONMENT: tuple(environment.env_vars),
+            _DOTENV: tuple(dotenv.env_vars) if dotenv else (),
+            "secrets files": secret_names,
+        },
+    )
+
+
+def _from(values: Mapping[str, object], origin: str) -> _Layer:
+    return {name: (value, origin) for name, value in values.items()}
+
+
+def _from_flags(overrides: Mapping[str, object]) -> _Layer:
+    # None is a flag that was not given.
+    given = {name.lower(): value for name, value in overrides.items() if value is not None}
+    unknown = given.keys() - Settings.model_fields.keys()
+    if unknown:
+        raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
+    return _from(given, _FLAG)
+
+
+def _open_dotenv(path: Path, faults: list[SettingFault]) -> DotEnvSettingsSource | None:
+    try:
+        lines = _unparsable_lines(path)
+        if not lines:
+            return DotEnvSettingsSource(
+                Settings,
+                env_file=path,
+                env_file_encoding=_ENCODING,
+                dotenv_filtering="only_existing",
+            )
+        message = f"line {lines[0]} is not of the form NAME=value"
+    except UnicodeDecodeError:
+        message = "is not UTF-8 text"
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+    faults.append(SettingFault(_DOTENV, message))
+    return None
+
+
+def _unparsable_lines(path: Path) -> list[int]:
+    """Return the numbers of the lines that python-dotenv would skip with a mere warning."""
+    if not path.is_file():
+        # Missing, a virtual environment of that name, or a pipe that can be read only once.
+        return []
+    with path.open(encoding=_ENCODING) as stream:
+        return [binding.original.line for binding in parse_stream(stream) if binding.error]
+
+
+class _SecretFiles(SecretsSettingsSource):
+    """Files named like settings. One that cannot be read is a fault, not the end of reading."""
+
+    def __init__(self, directory: Path, faults: list[SettingFault]) -> None:
+        super().__init__(Settings, secrets_dir=directory)
+        self._directory = directory
+        self._faults = faults
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        if field_name == _SECRETS_DIR:
+            return None, field_name, False
+        try:
+            with warnings.catch_warnings(action="error", category=UserWarning):
+                value, key, is_complex = super().get_field_value(field, field_name)
+                return value or None, key, is_complex
+        except UserWarning:
+            message = "its file in SECRETS_DIR is not a regular file inside that directory"
+        except UnicodeDecodeError:
+            message = "its file in SECRETS_DIR is not UTF-8 text"
+        except OSError as error:
+            message = f"its file in SECRETS_DIR cannot be read: {error.strerror}"
+        self._faults.append(SettingFault(field_name.upper(), message))
+        return None, field_name, False
+
+    def origin(self, name: str) -> str:
+        return f"secrets file {self.find_case_path(self._directory, name, case_sensitive=False)}"
+
+
+def _read_secret_files(
+    source: tuple[object, str] | None, faults: list[SettingFault]
+) -> tuple[_Layer, tuple[str, ...]]:
+    """Return the values of the files, and the names of all files, in ``SECRETS_DIR``."""
+    if source is None:
+        return {}, ()
+    directory, origin = Path(str(source[0]).strip()), source[1]
+    itself: _Layer = {_SECRETS_DIR: source}
+    try:
+        directory = directory.expanduser().absolute()
+        names = tuple(name.lower() for name in os.listdir(directory))
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or "no such home directory"
+        fault = SettingFault(_SECRETS_DIR.upper(), f"(from {origin}) cannot be read: {reason}")
+        faults.append(fault)
+        return itself, ()
+    files = _SecretFiles(directory, faults)
+    return {name: (value, files.origin(name)) for name, value in files().items()} | itself, names

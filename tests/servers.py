@@ -1,0 +1,141 @@
+"""Real PostgreSQL servers for the tests: the embedded 18 and 16, and an installed 15."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from larp_cli.database.embedded import Cluster, installation
+from larp_cli.errors import ExtraMissing
+
+OWNER, PASSWORD = "larp_owner", "sesame%40:/'x"
+"""A role that may create databases and no more, and a password that needs care."""
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server and how to enter it as a role without special rights."""
+
+    administrator: str
+    """Connection string of a superuser."""
+    host: str
+    port: int
+    created: list[str] = field(default_factory=list)
+
+    def url(self, database: str, *, user: str = OWNER, password: str = PASSWORD) -> str:
+        """Return the URL of a database on this server."""
+        secret = quote(password, safe="")
+        return f"postgresql://{user}:{secret}@{self.host}:{self.port}/{database}"
+
+    def execute(self, statement: sql.Composed | str, database: str = "postgres") -> None:
+        """Run a statement as the superuser."""
+        with psycopg.connect(self.administrator, dbname=database, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def new_name(self) -> str:
+        """Return a name that no database has; what takes it is dropped in the end."""
+        name = f"larp_test_{os.getpid()}_{next(_numbers)}"
+        self.created.append(name)
+        return name
+
+    def create(self, template: str = "template0") -> str:
+        """Create a database, as a copy of ``template``; returns its name."""
+        name = self.new_name()
+        self.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)
+            )
+        )
+        return name
+
+    def drop_created(self) -> None:
+        """Drop what the tests made."""
+        while self.created:
+            name = sql.Identifier(self.created.pop())
+            self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+    def prepare(self) -> None:
+        """Create the role that the tests act as."""
+        self.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(OWNER)))
+        self.execute(
+            sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(
+                sql.Identifier(OWNER), sql.Literal(PASSWORD)
+            )
+        )
+
+
+def programs_of(major: int) -> Path:
+    """Find the programs of a major version: in the wheel, or where Debian puts them."""
+    debian = Path(f"/usr/lib/postgresql/{major}/bin")
+    if (debian / "postgres").exists():
+        return debian
+    try:
+        return installation(major)
+    except (ExtraMissing, ValueError) as error:
+        unavailable(f"PostgreSQL {major} is not installed: {error}")
+
+
+def unavailable(reason: str) -> None:
+    """Skip at a desk; in CI a missing server that the project brings itself is a failure."""
+    if os.environ.get("CI") and "PostgreSQL 15" not in reason:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@contextmanager
+def started(major: int, directory: Path) -> Iterator[Server]:
+    """Run a server of a major version, on loopback and as fast as it can be unsafe."""
+    port = free_port()
+    cluster = Cluster(
+        directory,
+        programs_of(major),
+        settings={
+            "listen_addresses": "127.0.0.1",
+            "port": str(port),
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "max_connections": "200",
+        },
+    )
+    cluster.initialise()
+    cluster.start()
+    try:
+        server = Server(cluster.url(), "127.0.0.1", port)
+        server.prepare()
+        yield server
+    finally:
+        cluster.stop()
+
+
+@contextmanager
+def external(url: str) -> Iterator[Server]:
+    """Use the server that LARP_TEST_DATABASE_URL names, as its superuser."""
+    parameters = conninfo_to_dict(url)
+    server = Server(url, str(parameters["host"]), int(parameters.get("port") or 5432))
+    server.prepare()
+    try:
+        yield server
+    finally:
+        server.drop_created()
+
+
+def free_port() -> int:
+    """Find a TCP port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

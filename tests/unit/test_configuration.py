@@ -1,0 +1,206 @@
+"""What `larp config` answers."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from larp_cli.configuration import (
+    NOT_SET,
+    config_check,
+    config_show,
+    config_template,
+    generate_secret,
+)
+from larp_cli.settings import Settings, SettingsInvalid, load_settings
+from larp_cli.settings.rules import secret_key_fault
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _only_our_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the settings and files of whoever runs the tests out of them."""
+    for name in [name for name in os.environ if name.lower() in Settings.model_fields]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def shown(**overrides: object) -> dict[str, str]:
+    """Return the values that `larp config show` shows, by name."""
+    return {setting.name: setting.value for setting in config_show(overrides).settings}
+
+
+# --- show ---
+
+
+def test_show_holds_every_setting_with_origin_and_description(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The whole configuration is there, and where each value came from."""
+    monkeypatch.setenv("SERVE_PORT", "9000")
+
+    settings = {setting.name: setting for setting in config_show({"debug": True}).settings}
+
+    assert list(settings) == [name.upper() for name in Settings.model_fields]
+    assert settings["SERVE_PORT"].origin == "environment"
+    assert settings["DEBUG"].origin == "flag"
+    assert settings["LOG_LEVEL"].origin == "default"
+    assert all(setting.description.endswith(".") for setting in settings.values())
+
+
+def test_show_leaves_the_origins_out_when_nobody_asks() -> None:
+    """`--origin` is for those who wonder."""
+    assert {setting.origin for setting in config_show(with_origins=False).settings} == {""}
+
+
+def test_show_writes_values_as_one_sets_them() -> None:
+    """What is shown can be copied into .env."""
+    values = shown(debug=True, cors_origins=["http://a", "http://b"], migration_lock_timeout=2.5)
+
+    assert values["DEBUG"] == "true"
+    assert values["CORS_ORIGINS"] == "http://a,http://b"
+    assert values["MIGRATION_LOCK_TIMEOUT"] == "2.5"
+    assert values["DATABASE_STATEMENT_TIMEOUT"] == "30"
+    assert values["ENVIRONMENT"] == "development"
+    assert values["DATABASE_URL"] == NOT_SET
+
+
+@pytest.mark.parametrize("password", ["s%40same", "s@same", "s:same", "s'same", "s same", "sésame"])
+def test_show_hides_every_secret(password: str) -> None:
+    """A URL is shown without its passwords, any other secret not at all."""
+    url = f"postgresql://larp:{password}@db/larp?sslpassword={password}&sslmode=require"
+    overrides = {
+        "database_url": url,
+        "database_migration_url": url,
+        "secret_key": password,
+        "health_details_token": password,
+    }
+
+    values = shown(**overrides)
+
+    assert values["DATABASE_URL"] == "postgresql://larp:***@db/larp?sslpassword=***&sslmode=require"
+    assert values["SECRET_KEY"] == values["HEALTH_DETAILS_TOKEN"] == "***"
+    assert password not in repr(config_show(overrides))
+
+
+def test_show_of_wrong_settings_tells_the_faults() -> None:
+    """There are no effective settings then."""
+    with pytest.raises(SettingsInvalid, match="SERVE_PORT"):
+        config_show({"serve_port": "x"})
+
+
+# --- check ---
+
+
+def test_check_of_sound_settings_finds_nothing() -> None:
+    """A fresh checkout is sound."""
+    check = config_check()
+
+    assert check.environment == "development"
+    assert check.faults == check.warnings == ()
+
+
+def test_check_returns_the_faults_instead_of_raising() -> None:
+    """Wrong settings are the answer to this question."""
+    Path(".env").write_bytes(b"\xff")
+
+    check = config_check({"serve_port": "sesame", "debug": "sesame"})
+
+    assert [fault.name for fault in check.faults] == [".env", "DEBUG", "SERVE_PORT"]
+    assert check.environment is None
+    assert "sesame" not in repr(check)
+
+
+def test_check_warns_about_a_near_miss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt name is silently ignored otherwise, wherever it stands."""
+    Path(".env").write_text("DATABSE_URL=sesame\nPOSTGRES_PASSWORD=sesame\nLOGLEVEL\n")
+    Path("run").mkdir()
+    Path("run/secretkey").write_text("sesame")
+    monkeypatch.setenv("SERVER_PORT", "sesame")
+    monkeypatch.setenv("AWS_SECRET_KEY", "sesame")
+
+    check = config_check({"secrets_dir": "run"})
+
+    assert {(warning.name, warning.message) for warning in check.warnings} == {
+        ("DATABSE_URL", "is no setting (.env); did you mean DATABASE_URL?"),
+        ("LOGLEVEL", "is no setting (.env); did you mean LOG_LEVEL?"),
+        ("SECRETKEY", "is no setting (secrets files); did you mean SECRET_KEY?"),
+        ("SERVER_PORT", "is no setting (environment); did you mean SERVE_PORT?"),
+    }
+
+
+def test_check_warns_about_a_weak_key_in_staging() -> None:
+    """Staging is reachable too, though nothing refuses it there."""
+    (warning,) = config_check({"environment": "staging"}).warnings
+
+    assert warning.name == "SECRET_KEY"
+    assert warning.message.startswith("would be refused in production")
+
+
+# --- template ---
+
+
+def test_the_example_in_the_repository_is_the_template() -> None:
+    """`.env.example` is generated: `larp config template > .env.example`."""
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == config_template().text
+
+
+def test_the_template_names_every_setting_once_with_its_default() -> None:
+    """Nothing is configurable that the template does not explain."""
+    names = re.findall(r"^# ([A-Z0-9_]+)=", config_template().text, re.MULTILINE)
+
+    assert names == [name.upper() for name in Settings.model_fields]
+
+
+def test_the_template_fits_on_a_page() -> None:
+    """No line is longer than 100 columns, and the file ends as a text file does."""
+    text = config_template().text
+
+    assert max(map(len, text.splitlines())) <= 100
+    assert text.endswith("\n") and not text.endswith("\n\n")
+
+
+def test_the_template_works_in_development_as_it_is() -> None:
+    """Copied to .env and not touched, it changes nothing."""
+    Path(".env").write_text(config_template().text, encoding="utf-8")
+
+    assert load_settings() == load_settings(directory=Path("/nowhere"))
+
+
+def test_the_defaults_of_the_template_are_the_defaults() -> None:
+    """Uncommenting a line changes nothing until its value is changed."""
+    text = re.sub(r"^# (?=[A-Z0-9_]+=)", "", config_template().text, flags=re.MULTILINE)
+    Path(".env").write_text(text, encoding="utf-8")
+
+    assert load_settings() == load_settings(directory=Path("/nowhere"))
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_the_examples_of_the_template_work(environment: str) -> None:
+    """All examples for an environment make a sound configuration together."""
+    pattern = rf"^#   in {environment}: ([A-Z0-9_]+)=(.+)$"
+    examples = dict(re.findall(pattern, config_template().text, re.MULTILINE))
+    Path("secrets").mkdir()
+    if environment == "production":
+        assert {"DATABASE_URL", "SECRET_KEY"} <= examples.keys()
+        examples |= {"SECRET_KEY": generate_secret().secret, "SECRETS_DIR": "secrets"}
+
+    assert load_settings(examples).environment == environment
+
+
+# --- secret ---
+
+
+def test_a_generated_secret_is_random_and_good_enough_for_production() -> None:
+    """48 random bytes, in characters that need no quoting anywhere."""
+    generated = [generate_secret().secret for _ in range(50)]
+
+    assert len(set(generated)) == 50
+    for secret in generated:
+        assert re.fullmatch(r"[A-Za-z0-9_-]{64}", secret)
+        assert secret_key_fault(secret) is None
