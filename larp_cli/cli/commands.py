@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from larp_cli.cli import options
@@ -24,12 +24,27 @@ def new_app(**settings: Any) -> typer.Typer:
     )
 
 
+class SharedOption(TyperOption):
+    """An option that costs nothing where it is not given.
+
+    Typer builds a pydantic validator for every option it parses, and importing pydantic
+    would more than double the time of a completion.
+    """
+
+    def process_value(self, ctx: Any, value: Any) -> Any:
+        """Validate the value, if there is one."""
+        return None if value is None else super().process_value(ctx, value)
+
+
 @cache
 def _declared(name: str) -> tuple[Any, ...]:
     """Turn the declarations of ``options.<name>`` into parameters."""
     app = new_app()
     app.command()(getattr(options, name))
-    return tuple(get_command(app).params)
+    declared = tuple(get_command(app).params)
+    for option in declared:
+        option.__class__ = SharedOption  # Typer lets nobody choose the class of an option
+    return declared
 
 
 def split_help(text: str | None) -> tuple[str, list[str]]:

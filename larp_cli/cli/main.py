@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -77,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fail(larp: Context, error: LarpError) -> int:
     if larp.options.debug:
+        import traceback
+
         text = "".join(traceback.format_exception(error))
         print(larp.redact(text), file=sys.stderr, end="")
     larp.fail(error)

@@ -25,10 +25,12 @@ def include_name(schema: str) -> IncludeName:
     """
 
     def include(name: str | None, kind: str, parents: _Parents) -> bool:
+        # Alembic knows the connection's default schema as None.
         if kind == "schema":
-            return name == schema
+            return (name or "public") == schema
         if kind == "table":
-            return parents["schema_name"] == schema and name not in BOOKKEEPING_TABLES
+            owner = parents["schema_name"] or "public"
+            return owner == schema and name not in BOOKKEEPING_TABLES
         return True
 
     return include

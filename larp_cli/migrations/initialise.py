@@ -39,6 +39,7 @@ def initialise(
     *,
     seeds: Path | None,
     mutex_wait: float,
+    allow_production: bool = False,
 ) -> Initialised:
     """Create what is missing: the database, its schema, its revisions, its environment.
 
@@ -50,16 +51,19 @@ def initialise(
         observer: Told of every phase.
         seeds: Directory of development data; None loads none.
         mutex_wait: Seconds to wait for another migrator.
+        allow_production: Whether a production database may be seeded.
 
     Raises:
         DatabaseUnreachable: The server did not answer.
-        Refused: The database belongs to another environment.
+        Refused: The database belongs to another environment, or seeds are for none like it.
         Locked: Another migrator did not end in time.
         MigrationFailed: A revision failed.
     """
     created = ensure_database(database, observer)
     database = placed(database, project)
-    _require_environment(database, "larp db init")
+    stamped = _require_environment(database, "larp db init")
+    if seeds is not None and not allow_production:
+        _refuse_production(database, stamped)
     migrated = migrate(database, project, observer, target="heads", mutex_wait=mutex_wait)
     environment = database.environment.value
     _stamp(database, observer, mutex_wait)
@@ -113,6 +117,7 @@ def reset(
     with migration_mutex(database, wait=mutex_wait, observer=observer) as connection:
         if backups is not None and schema_exists(connection, database.schema):
             backup = backup_schema(database, backups, observer)
+            observer.note(f"to go back: {restore_command(database, backup)}")
         observer.started(f"dropping the schema {database.schema}")
         drop_schema(database)
     return WasReset(
@@ -120,7 +125,14 @@ def reset(
         dropped=stake.tables,
         backup=backup,
         restore_command=restore_command(database, backup) if backup else None,
-        initialised=initialise(database, project, observer, seeds=seeds, mutex_wait=mutex_wait),
+        initialised=initialise(
+            database,
+            project,
+            observer,
+            seeds=seeds,
+            mutex_wait=mutex_wait,
+            allow_production=consent.allow_production,
+        ),
     )
 
 
@@ -151,18 +163,22 @@ def seed(
     """
     database = placed(database, project)
     stamped = _require_environment(database, "larp db seed")
-    if Environment.PRODUCTION.value in (stamped, database.environment.value):
-        if not allow_production:
-            raise Refused(
-                f"{database.name} is a production database; seeds are development data",
-                hint="larp db seed --allow-production",
-            )
+    if not allow_production:
+        _refuse_production(database, stamped)
     with migration_mutex(database, wait=mutex_wait, observer=observer):
         return load_seeds(database, seeds, environment or database.environment.value, observer)
 
 
+def _refuse_production(database: Database, stamped: str | None) -> None:
+    if Environment.PRODUCTION.value in (stamped, database.environment.value):
+        raise Refused(
+            f"{database.name} is a production database; seeds are development data",
+            hint="larp db seed --allow-production",
+        )
+
+
 def _require_environment(database: Database, command: str) -> str | None:
-    with database.connect() as connection:
+    with database.connection() as connection:
         stamped = metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY)
     require_same_environment(database, stamped, command=command)
     return stamped
@@ -170,10 +186,12 @@ def _require_environment(database: Database, command: str) -> str | None:
 
 def _stamp(database: Database, observer: Observer, mutex_wait: float) -> None:
     """Note the environment in the database, where it is not noted already."""
-    with database.connect() as connection:
+    with database.connection() as connection:
         if metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY) is not None:
             return
     with migration_mutex(database, wait=mutex_wait, observer=observer) as connection:
+        # Another init may have stamped it while we waited, and with another environment.
+        _require_environment(database, "larp db init")
         metadata.write(
             connection, database.bookkeeping_schema, ENVIRONMENT_KEY, database.environment.value
         )

@@ -52,7 +52,7 @@ def migration_mutex(
     Raises:
         Locked: Another session still held it after ``wait`` seconds.
     """
-    with database.connect(application_name="larp-migrate-mutex") as connection:
+    with database.connection(application_name="larp-migrate-mutex") as connection:
         _acquire(connection, mutex_key(database.schema), wait=wait, observer=observer)
         yield connection
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from larp_cli.errors import ConfigurationError
+from larp_cli.migrations.quick import heads_on_disk
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -38,6 +39,11 @@ class Project:
     def own(self) -> bool:
         """Whether this is larp's own project."""
         return self.schema is not None
+
+    @cached_property
+    def heads_on_disk(self) -> frozenset[str] | None:
+        """The heads, where they can be known without Alembic."""
+        return heads_on_disk(self.config_file.parent / "alembic" / "versions") if self.own else None
 
     @cached_property
     def script(self) -> ScriptDirectory:
@@ -93,6 +99,8 @@ def open_project(config_file: Path | None, schema: str) -> Project:
             f"there is no Alembic configuration at {config_file}",
             hint="name the project's alembic.ini with --alembic-config PATH",
         )
+    if config_file.samefile(own_config_file()):
+        return Project(own_config_file(), schema)
     return Project(config_file.absolute(), None)
 
 

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from larp_cli.database.errors import driver_error, translate
-from larp_cli.errors import ConfigurationError, LarpError, MigrationFailed
+from larp_cli.errors import ConfigurationError, LarpError, Locked, MigrationFailed
 from larp_cli.migrations.mutex import migration_mutex
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.state import current_heads, placed
 from larp_cli.results import AppliedRevision, Migrated
 
 if TYPE_CHECKING:
+    import psycopg
     import sqlalchemy as sa
 
-    from alembic.runtime.migration import RevisionStep
+    from alembic.runtime.migration import MigrationContext, RevisionStep
     from alembic.script import Script
     from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
@@ -49,11 +50,12 @@ def migrate(
     database = placed(database, project)
     before = current_heads(database, project)
     applied: tuple[AppliedRevision, ...] = ()
-    if steps_to(project, target, before):
-        with migration_mutex(database, wait=mutex_wait, observer=observer):
+    if not _is_done(project, target, before) and steps_to(project, target, before):
+        with migration_mutex(database, wait=mutex_wait, observer=observer) as mutex:
             # Another migrator may have done the work while we waited.
             before = current_heads(database, project)
-            applied = _apply(database, project, observer, steps_to(project, target, before))
+            steps = steps_to(project, target, before)
+            applied = _apply(database, project, observer, steps, mutex)
     return Migrated(
         database=database.name,
         schema=database.schema,
@@ -62,6 +64,11 @@ def migrate(
         applied=applied,
         seconds=time.monotonic() - began,
     )
+
+
+def _is_done(project: Project, target: str, current: tuple[str, ...]) -> bool:
+    """Look whether the database is at head, as far as that can be known without Alembic."""
+    return target in ("head", "heads") and project.heads_on_disk == frozenset(current)
 
 
 def steps_to(project: Project, target: str, current: tuple[str, ...]) -> Sequence[RevisionStep]:
@@ -89,7 +96,11 @@ def steps_to(project: Project, target: str, current: tuple[str, ...]) -> Sequenc
 
 
 def _apply(
-    database: Database, project: Project, observer: Observer, steps: Sequence[RevisionStep]
+    database: Database,
+    project: Project,
+    observer: Observer,
+    steps: Sequence[RevisionStep],
+    mutex: psycopg.Connection,
 ) -> tuple[AppliedRevision, ...]:
     if not steps:
         return ()
@@ -101,7 +112,11 @@ def _apply(
             observer.progress(f"{revision.revision} {revision.doc}", number - 1)
             began = time.monotonic()
             try:
+                mutex.execute("SELECT")  # whoever lost the mutex must not go on
                 _run(connection, project, step)
+            except KeyboardInterrupt:
+                observer.note(f"stopped in revision {revision.revision}; {_committed(applied)}")
+                raise
             except Exception as error:
                 raise failure(database, revision, applied, error) from error
             applied.append(
@@ -117,22 +132,40 @@ def _apply(
 
 def _run(connection: sa.Connection, project: Project, step: RevisionStep) -> None:
     """Run one revision in an environment of its own, which commits it."""
-    project.run_environment(connection, lambda heads, context: [step])
-    connection.rollback()  # whatever env.py left open; the revision itself is committed
+    contexts: list[MigrationContext] = []
+
+    def steps(_heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
+        contexts.append(context)
+        return [step]
+
+    project.run_environment(connection, steps)
+    if connection.in_transaction():
+        connection.rollback()
+        # In a transaction that env.py began before it configured, Alembic commits nothing.
+        if step.revision.revision not in contexts[0].get_current_heads():
+            raise ConfigurationError(
+                f"{project.config_file} leaves its transaction open, so nothing was committed"
+            )
+        connection.rollback()
 
 
 def failure(
     database: Database, revision: Script, applied: Sequence[AppliedRevision], error: Exception
 ) -> LarpError:
     """Say which revision failed and why, and which are committed."""
-    committed = ", ".join(item.revision for item in applied) or "none"
     original = driver_error(error)
+    cause = error if isinstance(error, LarpError) else None
     if original is not None:
-        reason = translate(original, database.url).message
-    else:
-        reason = f"{type(error).__name__}: {error}"
-    return MigrationFailed(
-        f"revision {revision.revision} ({revision.doc}) failed: {reason};"
-        f" committed before it in this run: {committed}",
-        hint="mend the revision, then: larp db migrate",
+        cause = translate(original, database.url)
+    reason = cause.message if cause is not None else f"{type(error).__name__}: {error}"
+    message = (
+        f"revision {revision.revision} ({revision.doc}) failed: {reason}; {_committed(applied)}"
     )
+    if isinstance(cause, Locked):
+        return Locked(message, hint="when the lock is free: larp db migrate")
+    return MigrationFailed(message, hint="mend the revision, then: larp db migrate")
+
+
+def _committed(applied: Sequence[AppliedRevision]) -> str:
+    revisions = ", ".join(item.revision for item in applied) or "none"
+    return f"committed before it in this run: {revisions}"

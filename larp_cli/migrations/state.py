@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from larp_cli.database.errors import translated_errors
 from larp_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def placed(database: Database, project: Project) -> Database:
         return database
     schema = _look_into(database, project, lambda _heads, context: context.version_table_schema)
     if schema is None:
-        with database.connect() as connection:
+        with database.connection() as connection:
             row = connection.execute("SELECT current_schema()").fetchone()
         schema = row[0] if row and row[0] else "public"
     return replace(database, schema=schema, bookkeeping_schema=FOREIGN_BOOKKEEPING)
@@ -45,7 +46,7 @@ def current_heads(database: Database, project: Project) -> tuple[str, ...]:
         DatabaseUnreachable: The database did not answer.
     """
     if project.own:
-        with database.connect() as connection:
+        with database.connection() as connection:
             return read_own_heads(connection, database.schema)
     return _look_into(database, project, lambda heads, _context: tuple(sorted(heads)))
 
@@ -80,7 +81,11 @@ def _look_into[Found](
         found.append(look(heads, context))
         return []
 
-    with database.engine() as engine, engine.connect() as connection:
+    with (
+        translated_errors(database.url),
+        database.engine() as engine,
+        engine.connect() as connection,
+    ):
         project.run_environment(connection, steps, dont_mutate=True)
     if not found:
         raise ConfigurationError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from larp_cli.database import catalogue, metadata
@@ -9,7 +10,7 @@ from larp_cli.database.guard import ENVIRONMENT_KEY
 from larp_cli.migrations import revisions
 from larp_cli.migrations.mutex import mutex_key
 from larp_cli.migrations.state import current_heads, placed
-from larp_cli.results import History, MigrationStatus
+from larp_cli.results import DatabaseState, History, MigrationStatus, Revision
 
 if TYPE_CHECKING:
     from larp_cli.database.target import Database
@@ -25,21 +26,48 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
     """
     database = placed(database, project)
     current = current_heads(database, project)
-    script = project.script
-    with database.connect() as connection:
+    standing = standing_of(project, current)
+    with database.connection() as connection:
         return MigrationStatus(
             server=catalogue.server_facts(connection, database),
             schema=database.schema,
             schema_exists=catalogue.schema_exists(connection, database.schema),
             environment=metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY),
-            state=revisions.state_of(script, current),
+            state=standing.state,
             current=current,
-            heads=tuple(script.get_heads()),
-            pending=revisions.pending(script, current),
-            unknown=revisions.unknown(script, current),
+            heads=standing.heads,
+            pending=standing.pending,
+            unknown=standing.unknown,
             lock_holders=catalogue.lock_holders(connection, mutex_key(database.schema)),
             invalid_indexes=catalogue.invalid_indexes(connection, database.schema),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Stamped revisions held against those on disk."""
+
+    state: DatabaseState
+    heads: tuple[str, ...]
+    pending: tuple[Revision, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def standing_of(project: Project, current: tuple[str, ...]) -> Standing:
+    """Compare the stamped revisions with those on disk; at head without asking Alembic.
+
+    Raises:
+        ConfigurationError: The revision files cannot be read.
+    """
+    if current and project.heads_on_disk == frozenset(current):
+        return Standing(state=DatabaseState.AT_HEAD, heads=tuple(sorted(current)))
+    script = project.script
+    return Standing(
+        state=revisions.state_of(script, current),
+        heads=tuple(script.get_heads()),
+        pending=revisions.pending(script, current),
+        unknown=revisions.unknown(script, current),
+    )
 
 
 def migration_history(database: Database, project: Project) -> History:

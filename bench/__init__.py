@@ -1,0 +1,1 @@
+"""Measurements of larp beside its peers; never part of the tests."""

@@ -1,0 +1,23 @@
+"""``make bench``: every comparison in one run, as tables of medians and ratios."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from bench import startup
+
+
+def run() -> None:
+    """Run every comparison and print its table."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=11, help="counted runs of each command")
+    runs = parser.parse_args().runs
+    print(startup.startup(runs), flush=True)
+    with tempfile.TemporaryDirectory(prefix="larp-bench-") as directory:
+        print(startup.at_head(runs, Path(directory)), flush=True)
+
+
+if __name__ == "__main__":
+    run()
