@@ -42,7 +42,8 @@ def configure(**where: Any) -> None:
 
 def run_offline() -> None:
     """Write the SQL instead of running it."""
-    configure(dialect_name="postgresql", literal_binds=True)
+    # With the driver's own paramstyle every % in the script would be doubled.
+    configure(dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True)
     # The version table lives in the schema, and is written before the first revision.
     context.execute(sa.schema.CreateSchema(schema_name(), if_not_exists=True))
     with context.begin_transaction():

@@ -16,7 +16,10 @@ class Observer(Protocol):
         """Announce a phase; ``total`` is the number of steps, where it is known."""
 
     def progress(self, step: str, done: int | None = None) -> None:
-        """Tell what the phase is at now; ``done`` counts towards ``total``."""
+        """Tell what the phase is at now; ``done`` counts towards ``total``.
+
+        Without ``done`` it is a passing reading, which only a terminal shows.
+        """
 
     def waiting(self, reason: str) -> None:
         """Tell what the work waits for, and who holds it."""

@@ -26,10 +26,19 @@ EXTENSIONS = ("uuid-ossp", "pgcrypto")
 def upgrade() -> None:
     """Create the schema, the extensions that can be had, and the trigger function."""
     schema = quoted_schema()
-    op.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    # IF NOT EXISTS would ask for the right to create schemas also where it is there already.
+    op.execute(f"""
+        DO $body$
+        BEGIN
+            IF to_regnamespace('{schema}') IS NULL THEN
+                CREATE SCHEMA {schema};
+            END IF;
+        END
+        $body$
+        """)
     for extension in EXTENSIONS:
         op.execute(f"""
-            DO $$
+            DO $body$
             BEGIN
                 CREATE EXTENSION IF NOT EXISTS "{extension}" WITH SCHEMA {schema};
             EXCEPTION
@@ -37,16 +46,16 @@ def upgrade() -> None:
                     OR invalid_parameter_value OR object_not_in_prerequisite_state THEN
                     RAISE WARNING 'going on without the extension {extension}: %', SQLERRM;
             END
-            $$
+            $body$
             """)
     op.execute(f"""
         CREATE OR REPLACE FUNCTION {schema}.set_updated_at() RETURNS trigger
-        LANGUAGE plpgsql AS $$
+        LANGUAGE plpgsql AS $body$
         BEGIN
             NEW.updated_at := now();
             RETURN NEW;
         END
-        $$
+        $body$
         """)
 
 
@@ -59,7 +68,7 @@ def downgrade() -> None:
     op.execute(f"DROP FUNCTION IF EXISTS {schema}.set_updated_at()")
     for extension in reversed(EXTENSIONS):
         op.execute(f"""
-            DO $$
+            DO $body$
             BEGIN
                 IF EXISTS (
                     SELECT FROM pg_extension
@@ -68,7 +77,7 @@ def downgrade() -> None:
                     DROP EXTENSION "{extension}";
                 END IF;
             END
-            $$
+            $body$
             """)
 
 

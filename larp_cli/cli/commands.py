@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar
@@ -12,6 +13,8 @@ from typer.main import get_command
 
 from larp_cli.cli import options
 from larp_cli.cli.context import Context
+from larp_cli.cli.streams import write_message, write_result
+from larp_cli.errors import ExitCode
 
 EXAMPLES = "Examples:\n"
 
@@ -24,7 +27,7 @@ def new_app(**settings: Any) -> typer.Typer:
     )
 
 
-class SharedOption(TyperOption):
+class LightOption(TyperOption):
     """An option that costs nothing where it is not given.
 
     Typer builds a pydantic validator for every option it parses, and importing pydantic
@@ -33,7 +36,9 @@ class SharedOption(TyperOption):
 
     def process_value(self, ctx: Any, value: Any) -> Any:
         """Validate the value, if there is one."""
-        return None if value is None else super().process_value(ctx, value)
+        if value is None and not self.required and not self.multiple:
+            return None
+        return super().process_value(ctx, value)
 
 
 @cache
@@ -41,10 +46,7 @@ def _declared(name: str) -> tuple[Any, ...]:
     """Turn the declarations of ``options.<name>`` into parameters."""
     app = new_app()
     app.command()(getattr(options, name))
-    declared = tuple(get_command(app).params)
-    for option in declared:
-        option.__class__ = SharedOption  # Typer lets nobody choose the class of an option
-    return declared
+    return tuple(get_command(app).params)
 
 
 def split_help(text: str | None) -> tuple[str, list[str]]:
@@ -53,7 +55,26 @@ def split_help(text: str | None) -> tuple[str, list[str]]:
     return description.strip(), [line.strip() for line in examples.splitlines() if line.strip()]
 
 
-class LarpCommand(TyperCommand):
+class _Edge:
+    """What commands and groups have in common at the edge."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words; an error in them is then told under the command's name."""
+        ctx.obj.command_name = _path_of(ctx)
+        for param in self.get_params(ctx):  # type: ignore[attr-defined]
+            if type(param) is TyperOption:
+                param.__class__ = LightOption  # Typer lets nobody choose the class of an option
+        parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        return parsed
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Let ``--help`` write as results are written."""
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        option.callback = _show_help
+        return option
+
+
+class LarpCommand(_Edge, TyperCommand):
     """A command: its own options, then those that all commands share."""
 
     option_sets: ClassVar[tuple[str, ...]] = ("common",)
@@ -69,7 +90,6 @@ class LarpCommand(TyperCommand):
         """Run the command under the shared options it was given."""
         larp: Context = ctx.obj
         larp.options.take(ctx.params)
-        larp.command_name = _path_of(ctx)
         timeout = larp.options.timeout if self.deadline_by_alarm else None
         with larp.running(timeout, uses_database=self.uses_database):
             return super().invoke(ctx)
@@ -86,7 +106,7 @@ class DatabaseCommand(LarpCommand):
     uses_database = True
 
 
-class LarpGroup(TyperGroup):
+class LarpGroup(_Edge, TyperGroup):
     """A group whose commands are modules beside it, imported when they are needed."""
 
     package: ClassVar[str]
@@ -111,6 +131,21 @@ class LarpGroup(TyperGroup):
         command = get_command(module.app)
         command.name = cmd_name
         return command
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words; where there are none, the help is what is missing."""
+        if not args and not ctx.resilient_parsing:
+            write_message(ctx.get_help())
+            raise typer.Exit(ExitCode.USAGE)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; a misspelt name is answered with the one that was meant."""
+        if args[0] not in self.names and not ctx.resilient_parsing:
+            similar = get_close_matches(args[0], self.names, 1)
+            meant = f". Did you mean '{similar[0]}'?" if similar else ""
+            ctx.fail(f"No such command '{args[0]}'{meant}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Take the shared options given before the command's name, then run it."""
@@ -137,7 +172,13 @@ def group(
 def _path_of(ctx: Any) -> str:
     """Name the command as the JSON document does: without the program."""
     path: str = ctx.command_path
-    return path.partition(" ")[2] or path
+    return path.partition(" ")[2]
+
+
+def _show_help(ctx: Any, _param: Any, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        write_result(ctx.get_help())
+        raise typer.Exit
 
 
 def _write_help(

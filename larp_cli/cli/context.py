@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import sys
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from larp_cli import errors
 from larp_cli.cli.options import OutputFormat, SharedOptions
 from larp_cli.cli.signals import DeadlineSignal, TerminationSignal, signals_as_exceptions
+from larp_cli.cli.streams import OutputLost, write_message, write_result
 from larp_cli.cli.terminal import Terminal
 from larp_cli.errors import ExitCode, LarpError
 from larp_cli.redaction import Redactor
@@ -19,11 +23,15 @@ from larp_cli.redaction import Redactor
 if TYPE_CHECKING:
     from larp_cli.database.embedded import EmbeddedServer
     from larp_cli.database.target import Databases
+    from larp_cli.migrations.patience import Patience
     from larp_cli.migrations.project import Project
     from larp_cli.observer import Observer
     from larp_cli.rendering.answer import Answer
     from larp_cli.results import EmbeddedState, Result
     from larp_cli.settings import Settings
+
+
+_DATABASE_COMMAND = re.compile(r"\blarp db (?!start\b|stop\b)[a-z]+")
 
 
 class Context:
@@ -78,6 +86,22 @@ class Context:
 
         return open_project(self.options.alembic_config, self.settings.database_schema)
 
+    @property
+    def patience(self) -> Patience:
+        """How long a migrator waits."""
+        from larp_cli.migrations.patience import Patience, Timeouts
+
+        settings = self.settings
+        return Patience(
+            timeouts=Timeouts(
+                lock=settings.migration_lock_timeout,
+                statement=settings.migration_statement_timeout,
+                concurrently=settings.migration_concurrently_timeout,
+            ),
+            lock_retries=settings.migration_lock_retries,
+            mutex_wait=settings.migration_mutex_wait,
+        )
+
     @cached_property
     def embedded(self) -> EmbeddedServer:
         """The embedded server itself, for starting and stopping it."""
@@ -120,13 +144,17 @@ class Context:
 
     def read_output_from(self, arguments: list[str]) -> None:
         """Learn from a command line that could not be parsed how to write its error."""
-        pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+        if "--" in arguments:
+            arguments = arguments[: arguments.index("--")]
+        pairs = pairwise([*arguments, ""])
         if any(
             word in ("--json", "--output=json") or (word, following) == ("--output", "json")
             for word, following in pairs
         ):
             self.options.json = True
         self.options.debug = self.options.debug or "--debug" in arguments
+        if "--no-color" in arguments:
+            self.terminal = self.terminal.without_colour()
 
     @contextmanager
     def running(self, timeout: float | None, *, uses_database: bool) -> Iterator[None]:
@@ -157,19 +185,35 @@ class Context:
         """Write the error: to stderr for people, as the document for programs."""
         from larp_cli.rendering.answer import Answer
 
-        self._write(Answer.of_error(self.command_name, error))
+        answer = Answer.of_error(self.command_name, error)
+        if isinstance(error, OutputLost):  # the document could not be written either
+            self.exit_code = answer.exit_code
+            self._complain(answer)
+        else:
+            self._write(answer)
 
     def _write(self, answer: Answer) -> None:
         self.exit_code = answer.exit_code
+        answer = self._with_project(answer)
         # Progress must be off the screen before the result is on it.
         if "observer" in self.__dict__:
             self.observer.finished("")
         if answer.error is not None and self.output is not OutputFormat.JSON:
             self._complain(answer)
         if answer.result is not None or self.output is OutputFormat.JSON:
-            from larp_cli.cli.streams import write_result
-
             write_result(self._render(answer))
+
+    def _with_project(self, answer: Answer) -> Answer:
+        """Let the commands in a hint work on the project that this one works on.
+
+        Typed without ``-c`` they would run larp's own revisions on a foreign database.
+        """
+        config, error = self.options.alembic_config, answer.error
+        if config is None or error is None or error.hint is None or " -c " in error.hint:
+            return answer
+        named = shlex.quote(str(config))
+        hint = _DATABASE_COMMAND.sub(lambda found: f"{found[0]} -c {named}", error.hint)
+        return replace(answer, error=replace(error, hint=hint))
 
     def _render(self, answer: Answer) -> str:
         if self.output is OutputFormat.JSON:
@@ -185,4 +229,4 @@ class Context:
 
         assert answer.error is not None
         text = render(answer.error, colour=self.terminal.stderr_has_colour)
-        print(self.redact(text), file=sys.stderr)
+        write_message(self.redact(text))

@@ -46,7 +46,7 @@ class JsonFormatter(logging.Formatter):
                 entry[name] = self._redact(str(value))
         if record.exc_info:
             entry["traceback"] = self._redact(self.formatException(record.exc_info))
-        return json.dumps(entry, ensure_ascii=False)
+        return json.dumps(entry)
 
 
 def configure_logging(

@@ -13,7 +13,7 @@ from typer.main import get_command
 from larp_cli import __version__
 from larp_cli.cli.commands import group, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.streams import silence, write_result
+from larp_cli.cli.streams import OutputLost, write_message, write_result
 from larp_cli.errors import LarpError, Refused, UsageError
 
 NAMES = ("db", "config")
@@ -67,9 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(larp, _usage_error(error, larp))
     except Abort:
         return _fail(larp, Refused("nothing was typed; nothing was changed"))
-    except BrokenPipeError:
-        silence(sys.stdout.fileno())
-        return int(larp.exit_code)
+    except SystemExit as ended:  # how Typer ends completion
+        return ended.code if isinstance(ended.code, int) else 0
     except Exception as error:  # noqa: B902 - the edge: a bug must end in an exit code too
         return _fail(larp, _bug(error))
 
@@ -79,16 +78,18 @@ def _fail(larp: Context, error: LarpError) -> int:
         import traceback
 
         text = "".join(traceback.format_exception(error))
-        print(larp.redact(text), file=sys.stderr, end="")
-    larp.fail(error)
+        write_message(larp.redact(text).rstrip())
+    try:
+        larp.fail(error)
+    except OutputLost as lost:
+        larp.fail(lost)
     return int(larp.exit_code)
 
 
 def _usage_error(error: TyperException, larp: Context) -> LarpError:
-    ctx = getattr(error, "ctx", None)
-    path = ctx.command_path if ctx is not None else "larp"
-    larp.command_name = path.partition(" ")[2]
-    return UsageError(error.format_message().rstrip("."), hint=f"{path} --help")
+    words = ("larp", larp.command_name, "--help")
+    message = error.format_message().rstrip(".").replace("Value error, ", "")
+    return UsageError(message, hint=" ".join(filter(None, words)))
 
 
 def _bug(error: Exception) -> LarpError:

@@ -9,6 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+LONGEST_TIMEOUT = 7 * 24 * 3600.0
+"""Seconds; nothing waits for ever."""
+
 
 class OutputFormat(StrEnum):
     """How the result is written to stdout."""
@@ -55,7 +58,12 @@ def common(
     no_color: Annotated[bool, typer.Option("--no-color", help="Write without colour.")] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(min=0.001, metavar="SECONDS", help="Give up on the whole command after this."),
+        typer.Option(
+            min=0.001,
+            max=LONGEST_TIMEOUT,
+            metavar="SECONDS",
+            help="Give up on the whole command after this.",
+        ),
     ] = None,
 ) -> None:
     """Declare the options that every command takes."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from larp_cli.cli.streams import write_message
 from larp_cli.cli.terminal import Terminal
 from larp_cli.observer import Observer, Silent
+from larp_cli.rendering.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -27,8 +28,9 @@ class LineObserver:
         self._write(f"{phase} ({total})" if total is not None and total > 1 else phase)
 
     def progress(self, step: str, done: int | None = None) -> None:
-        """Write the step."""
-        self._write(f"  {step}")
+        """Write a step that counts; a log is not flooded with readings."""
+        if done is not None:
+            self._write(f"  {step}")
 
     def waiting(self, reason: str) -> None:
         """Write what the work waits for."""
@@ -48,7 +50,7 @@ class LineObserver:
         self._write(f"warning: {text}")
 
     def _write(self, text: str) -> None:
-        print(self._redact(text), file=sys.stderr, flush=True)
+        write_message(printable(self._redact(text)))
 
 
 class TerminalObserver:
@@ -72,7 +74,9 @@ class TerminalObserver:
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=Console(stderr=True, no_color=not colour, markup=False, highlight=False),
+            console=Console(
+                stderr=True, no_color=not colour, markup=False, emoji=False, highlight=False
+            ),
             transient=True,
             refresh_per_second=8,
         )
@@ -83,7 +87,7 @@ class TerminalObserver:
         """Begin to draw the phase."""
         self._phase = phase
         self._clear()
-        self._task = self._progress.add_task(self._redact(phase), total=total)
+        self._task = self._progress.add_task(self._clean(phase), total=total)
         self._progress.start()
 
     def progress(self, step: str, done: int | None = None) -> None:
@@ -111,7 +115,7 @@ class TerminalObserver:
 
     def _describe(self, text: str, done: int | None = None) -> None:
         if self._task is not None:
-            self._progress.update(self._task, description=self._redact(text), completed=done)
+            self._progress.update(self._task, description=self._clean(text), completed=done)
 
     def _clear(self) -> None:
         if self._task is not None:
@@ -119,7 +123,10 @@ class TerminalObserver:
             self._task = None
 
     def _print(self, text: str) -> None:
-        self._progress.console.print(self._redact(text), markup=False, soft_wrap=True)
+        self._progress.console.print(self._clean(text), soft_wrap=True)
+
+    def _clean(self, text: str) -> str:
+        return printable(self._redact(text))
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def signals_as_exceptions(timeout: float | None) -> Iterator[None]:
     before: dict[int, Any] = {signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate)}
     if timeout is not None:
         before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _expire)
-        signal.setitimer(signal.ITIMER_REAL, timeout)
+        others_timer = signal.setitimer(signal.ITIMER_REAL, timeout)
     try:
         yield
     finally:
@@ -47,3 +47,5 @@ def signals_as_exceptions(timeout: float | None) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
+        if timeout is not None:
+            signal.setitimer(signal.ITIMER_REAL, *others_timer)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-import shlex
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from larp_cli.database.catalogue import extensions_in, server_major
+from larp_cli.database.archive import open_archive, require_whole
+from larp_cli.database.catalogue import extensions_in, schema_exists, server_major
 from larp_cli.database.programs import find_program, run_program
-from larp_cli.errors import ConfigurationError
+from larp_cli.errors import CommandFailed, ConfigurationError, Refused
 from larp_cli.results import Backup
+from larp_cli.results.base import sized
 
 if TYPE_CHECKING:
     from larp_cli.database.target import Database
@@ -20,26 +24,39 @@ if TYPE_CHECKING:
 DUMP_TIMEOUT = 6 * 3600.0
 """Seconds that a dump may take; ``--timeout`` cuts it shorter."""
 LOCK_WAIT = "30s"
-LIST_TIMEOUT = 300.0
 
 
-def backup_schema(database: Database, directory: Path, observer: Observer) -> Backup:
-    """Dump the schema into a new file in ``directory``, in pg_dump's custom format.
+def backup_schema(
+    database: Database, path: Path, observer: Observer, *, force: bool = False
+) -> Backup:
+    """Dump the schema into the file ``path``, in pg_dump's custom format.
+
+    Args:
+        database: The database, by a URL that may read all of the schema.
+        path: The file; until it is whole and verified it has another name beside it.
+        observer: Told how much is written.
+        force: Whether a file that is there already is replaced.
 
     Raises:
-        ConfigurationError: There is no suitable pg_dump, or the directory cannot be written.
+        ConfigurationError: There is no schema, no suitable pg_dump, or no place to write.
+        Refused: The file is there already.
         CommandFailed: pg_dump failed, or pg_restore cannot read what it wrote.
     """
-    with database.connect() as connection:
+    _require_free(path, force=force)
+    with database.connection() as connection:
         major = server_major(connection)
+        if not schema_exists(connection, database.schema):
+            raise ConfigurationError(
+                f"the database {database.name} has no schema {database.schema} to back up",
+                hint="larp db init",
+            )
         extensions = extensions_in(connection, database.schema)
-    path = _new_path(database, directory)
-    partial = path.with_suffix(".partial")
+    program = find_program("pg_dump", server_major=major)
     observer.started(f"backing up the schema {database.schema} to {path}")
-    try:
+    with _beside(path) as partial:
         run_program(
             [
-                find_program("pg_dump", server_major=major),
+                program,
                 "--format=custom",
                 "--no-password",
                 f"--schema={_pattern(database.schema)}",
@@ -50,42 +67,21 @@ def backup_schema(database: Database, directory: Path, observer: Observer) -> Ba
             database,
             timeout=DUMP_TIMEOUT,
             what="pg_dump",
+            tick=lambda: observer.progress(sized(partial.stat().st_size)),
         )
-        objects = count_objects(partial, database, server_major=major)
+        objects = _verified(partial, database, observer, server_major=major)
+        _require_free(path, force=force)
         _publish(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    observer.finished("")
     return Backup(path=path, size=path.stat().st_size, objects=objects)
 
 
-def count_objects(path: Path, database: Database, *, server_major: int) -> int:
-    """Read the table of contents with ``pg_restore --list``; this is the verification.
+def new_backup(database: Database, directory: Path) -> Path:
+    """Name a new backup in ``directory``, which is made where it is missing.
 
     Raises:
-        CommandFailed: pg_restore cannot read the file.
+        ConfigurationError: The directory cannot be made or written.
     """
-    program = find_program("pg_restore", server_major=server_major)
-    listing = run_program(
-        [program, "--list", path], database, timeout=LIST_TIMEOUT, what="pg_restore --list"
-    )
-    return sum(1 for line in listing.splitlines() if line and not line.startswith(";"))
-
-
-def restore_command(database: Database, backup: Backup) -> str:
-    """Write the command that puts the backup back in place of the schema."""
-    return shlex.join(
-        [
-            "pg_restore",
-            "--clean",
-            "--if-exists",
-            "--single-transaction",
-            f"--dbname={database.url.safe}",
-            str(backup.path),
-        ]
-    )
-
-
-def _new_path(database: Database, directory: Path) -> Path:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(directory, os.W_OK):
@@ -97,14 +93,63 @@ def _new_path(database: Database, directory: Path) -> Path:
         ) from error
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     name = "".join(
-        letter if letter.isalnum() or letter in "-_" else "_" for letter in database.name
+        letter if letter.isalnum() or letter in "-_" else "_"
+        for letter in f"{database.name}-{database.schema}"
     )
-    return directory / f"{name}-{database.schema}-{moment}.dump"
+    # A file's name may have 255 bytes; one letter takes up to four, and two names have 126.
+    name = name.encode()[:200].decode(errors="ignore")
+    return directory / f"{name}-{moment}.dump"
+
+
+def _require_free(path: Path, *, force: bool) -> None:
+    # Not Path's own: these answer a name that is too long, or out of reach, with a no.
+    if os.path.isdir(path):
+        raise ConfigurationError(
+            f"{path} is a directory", hint=f"name a file in it: larp db backup {path}/NAME.dump"
+        )
+    if force and os.path.exists(path) and not os.path.isfile(path):
+        raise ConfigurationError(f"{path} is no regular file", hint="name another FILE")
+    if not force and os.path.lexists(path):
+        raise Refused(f"{path} is there already", hint="name another FILE, or replace it: --force")
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Make an empty file beside ``path`` that nobody else can read; it does not stay."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=".larp-", suffix=".partial", dir=path.parent)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="name a FILE in a directory that is there and that you can write",
+        ) from error
+    os.close(descriptor)
+    partial = Path(name)
+    try:
+        yield partial
+    except OSError as error:
+        raise CommandFailed(
+            f"{path} cannot be written: {error.strerror}", hint="make room, or name another FILE"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _verified(partial: Path, database: Database, observer: Observer, *, server_major: int) -> int:
+    """Read the backup back, every byte of it; returns the number of its objects."""
+    try:
+        archive = open_archive(partial, database, server_major=server_major)
+        require_whole(archive, database, observer)
+    except CommandFailed as error:
+        raise CommandFailed(
+            f"the backup cannot be read back, and was removed: {error.message}",
+            hint="see that the disk is neither full nor failing, or name another FILE",
+        ) from error
+    return len(archive.entries)
 
 
 def _publish(partial: Path, path: Path) -> None:
     """Give the verified file its name, in a way that outlives a power failure."""
-    partial.chmod(0o600)
     _sync(partial)
     partial.rename(path)
     _sync(path.parent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from larp_cli.results import LockHolder, ServerFacts, TableSize
+from larp_cli.results import Blocker, LockHolder, ServerFacts, TableSize
 
 if TYPE_CHECKING:
     import psycopg
@@ -55,6 +55,44 @@ ORDER BY 1
 """
 
 
+INVALID_INDEX = """
+SELECT n.nspname, c.relname
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE i.indrelid = to_regclass(%(table)s) AND c.relname = (parse_ident(%(index)s))[1]
+  AND NOT i.indisvalid
+  AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid)
+"""
+
+ALL_INVALID_INDEXES = """
+SELECT format('%I.%I', n.nspname, c.relname)
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname !~ '^pg_'
+ORDER BY 1
+"""
+
+BLOCKERS = """
+SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''),
+       coalesce(a.state, 'unknown'),
+       coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8, a.query_start
+FROM unnest(pg_blocking_pids(%s)) AS blocking(pid)
+JOIN pg_stat_activity a USING (pid)
+ORDER BY a.xact_start
+"""
+
+INDEX_PROGRESS = """
+SELECT p.phase, p.relid::regclass::text,
+       CASE WHEN p.blocks_total > 0 THEN p.blocks_done ELSE p.tuples_done END,
+       CASE WHEN p.blocks_total > 0 THEN p.blocks_total ELSE p.tuples_total END,
+       CASE WHEN p.blocks_total > 0 THEN 'blocks' ELSE 'rows' END
+FROM pg_stat_progress_create_index p
+WHERE p.pid = %s
+"""
+
+
 def server_facts(connection: psycopg.Connection, database: Database) -> ServerFacts:
     """Ask the server who it is, and who we are to it."""
     row = connection.execute(SERVER_FACTS).fetchone()
@@ -91,9 +129,41 @@ def lock_holders(connection: psycopg.Connection, key: int) -> tuple[LockHolder, 
     )
 
 
+def blockers_of(connection: psycopg.Connection, pid: int) -> tuple[Blocker, ...]:
+    """List the sessions for whose locks a session waits, the oldest transaction first."""
+    return tuple(
+        Blocker(
+            pid=row[0],
+            application=row[1],
+            user=row[2],
+            state=row[3],
+            transaction_seconds=max(0.0, row[4]),
+            query_started=row[5],
+        )
+        for row in connection.execute(BLOCKERS, (pid,))
+    )
+
+
+def index_progress(connection: psycopg.Connection, pid: int) -> str | None:
+    """Tell how far the index build of a session has come, in the server's own terms.
+
+    Source: PostgreSQL manual, "CREATE INDEX Progress Reporting".
+    """
+    row = connection.execute(INDEX_PROGRESS, (pid,)).fetchone()
+    if row is None:
+        return None
+    phase, table, done, total, unit = row
+    return f"index on {table}: {phase}" + (f", {done} of {total} {unit}" if total else "")
+
+
 def invalid_indexes(connection: psycopg.Connection, schema: str) -> tuple[str, ...]:
     """List the indexes in ``schema`` that a failed ``CONCURRENTLY`` left behind."""
     return tuple(row[0] for row in connection.execute(INVALID_INDEXES, (schema,)))
+
+
+def all_invalid_indexes(connection: psycopg.Connection) -> frozenset[str]:
+    """List the invalid indexes of the whole database, as SQL writes their names."""
+    return frozenset(row[0] for row in connection.execute(ALL_INVALID_INDEXES))
 
 
 def table_sizes(connection: psycopg.Connection, schema: str) -> tuple[TableSize, ...]:
@@ -110,3 +180,12 @@ def extensions_in(connection: psycopg.Connection, schema: str) -> tuple[str, ...
 def server_major(connection: psycopg.Connection) -> int:
     """Return the server's major version."""
     return connection.info.server_version // 10000
+
+
+def invalid_index(connection: psycopg.Connection, index: str, table: str) -> tuple[str, str] | None:
+    """Look for an invalid index that nobody is building; names are as SQL writes them.
+
+    Returns its schema and name, unquoted.
+    """
+    row = connection.execute(INVALID_INDEX, {"index": index, "table": table}).fetchone()
+    return None if row is None else (row[0], row[1])

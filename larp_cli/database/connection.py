@@ -33,6 +33,11 @@ DEFAULTS: Mapping[str, str] = {
     "client_encoding": "UTF8",
 }
 
+STATEMENT_TIMEOUT = """
+SELECT set_config('statement_timeout', %s, false) WHERE pg_backend_pid() = %s
+"""
+"""Not behind a pooler, whose pid is not the server's: the setting would go to somebody else."""
+
 
 def connect(
     url: DatabaseUrl,
@@ -48,7 +53,7 @@ def connect(
     clock: name lookup, every host and address, TLS, authentication. (libpq's own is per
     address, and leaves name lookup out.) Each address gets its share of what is left.
     ``statement_timeout`` is set once connected: as a startup parameter PgBouncer would
-    reject it.
+    reject it. Behind a pooler it is left as the server has it.
 
     Raises:
         DatabaseFailure: no host let us in; its type and ``reason`` say why.
@@ -147,7 +152,7 @@ def _open(
     try:
         if statement_timeout is not None:
             milliseconds = str(math.ceil(statement_timeout * 1000))
-            connection.execute("SELECT set_config('statement_timeout', %s, false)", (milliseconds,))
+            connection.execute(STATEMENT_TIMEOUT, (milliseconds, connection.info.backend_pid))
         connection.autocommit = autocommit
     except BaseException:
         connection.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 
 from larp_cli.database.errors import DatabaseMissing, translate
+from larp_cli.database.pooler import require_session
 from larp_cli.errors import CommandFailed, DatabaseUnreachable
 
 if TYPE_CHECKING:
@@ -28,25 +30,26 @@ def ensure_database(database: Database, observer: Observer) -> bool:
     try:
         database.connect().close()
     except DatabaseMissing:
-        observer.started(f"creating the database {database.name}")
-        return _create(database)
+        return _create(database, observer)
     return False
 
 
-def _create(database: Database) -> bool:
+def _create(database: Database, observer: Observer) -> bool:
     # template0 is never in use, so that two who create at once do not disturb each other.
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(
         sql.Identifier(database.name)
     )
     with _maintenance_connection(database) as connection:
+        observer.started(f"creating the database {database.name}")
         try:
             connection.execute(statement)
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             return False  # another larp was quicker
         except psycopg.errors.InsufficientPrivilege as error:
+            command = shlex.join(["createdb", "-O", database.url.user, database.name])
             raise CommandFailed(
                 f"user {database.url.user} may not create the database {database.name}",
-                hint=f"as an administrator: createdb -O {database.url.user} {database.name}",
+                hint=f"as an administrator: {command}",
             ) from error
         except psycopg.Error as error:
             raise translate(error, database.url) from error
@@ -56,9 +59,18 @@ def _create(database: Database) -> bool:
 def _maintenance_connection(database: Database) -> psycopg.Connection:
     failure: DatabaseUnreachable | None = None
     for name in MAINTENANCE_DATABASES:
+        place = database.at(name)
         try:
-            return database.at(name).connect()
+            connection = place.connect()
         except DatabaseUnreachable as error:
             failure = failure or error
+            continue
+        try:
+            # What is about to begin needs the mutex: refuse before anything is changed.
+            require_session(place, connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
     assert failure is not None
     raise failure

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from psycopg import Rollback, sql
+import psycopg
+from psycopg import sql
 
 from larp_cli.database.catalogue import schema_exists
 from larp_cli.database.errors import translated_errors
 from larp_cli.errors import Refused
 
 if TYPE_CHECKING:
-    import psycopg
-
     from larp_cli.database.target import Database
 
 OBJECTS_OUTSIDE = """
-SELECT classid, objid, objsubid FROM (
+SELECT format('%s %s %s', classid, objid, objsubid) FROM (
     SELECT 'pg_class'::regclass::oid AS classid, oid AS objid, 0 AS objsubid,
            relnamespace AS namespace
     FROM pg_class
@@ -41,61 +41,100 @@ SELECT classid, objid, objsubid FROM (
     UNION ALL
     SELECT 'pg_policy'::regclass, p.oid, 0, c.relnamespace
     FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+    UNION ALL
+    SELECT 'pg_rewrite'::regclass, r.oid, 0, c.relnamespace
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+    UNION ALL
+    SELECT 'pg_statistic_ext'::regclass, oid, 0, stxnamespace FROM pg_statistic_ext
+    UNION ALL
+    SELECT 'pg_event_trigger'::regclass, oid, 0, 0 FROM pg_event_trigger
+    UNION ALL
+    SELECT 'pg_cast'::regclass, c.oid, 0, s.typnamespace
+    FROM pg_cast c JOIN pg_type s ON s.oid = c.castsource JOIN pg_type t ON t.oid = c.casttarget
+    WHERE t.typnamespace <> coalesce(to_regnamespace(quote_ident(ours)), 0)
 ) AS objects
 WHERE namespace NOT IN (
-    SELECT oid FROM pg_namespace WHERE nspname IN (%s, 'pg_toast')
+    SELECT oid FROM pg_namespace WHERE nspname IN (ours, 'pg_toast')
 )
 """
 """What lives in other schemas and could hang on ours: (class, object, column) each."""
 
-type _Key = tuple[int, int, int]
+DROP = f"""
+DECLARE
+    ours CONSTANT name := {{schema}};
+    owner_before CONSTANT name :=
+        (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = ours);
+    outside_before CONSTANT text[] := ARRAY({OBJECTS_OUTSIDE});
+    lost text[];
+BEGIN
+    BEGIN
+        EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', ours);
+        lost := ARRAY(SELECT unnest(outside_before) EXCEPT {OBJECTS_OUTSIDE} ORDER BY 1);
+        IF cardinality(lost) > 0 THEN
+            RAISE SQLSTATE 'LARP1';
+        END IF;
+    EXCEPTION WHEN SQLSTATE 'LARP1' THEN
+        NULL;  -- the drop is undone, and what would have been lost can be named
+    END;
+    IF cardinality(lost) > 0 THEN
+        RAISE dependent_objects_still_exist USING MESSAGE = (
+            SELECT format('dropping the schema %s would also drop %s%s', ours,
+                string_agg(pg_describe_object(part[1]::oid, part[2]::oid, part[3]::int), ', '),
+                ' and ' || nullif(greatest(cardinality(lost) - 5, 0), 0) || ' more')
+            FROM unnest(lost[1:5]) AS key, string_to_array(key, ' ') AS part
+        );
+    END IF;
+    IF {{create}} THEN
+        EXECUTE format('CREATE SCHEMA %I', ours);
+        IF ours = 'public' THEN
+            GRANT USAGE ON SCHEMA public TO PUBLIC;
+        END IF;
+        IF owner_before <> current_user THEN
+            EXECUTE format('ALTER SCHEMA %I OWNER TO %I', ours, owner_before);
+        END IF;
+    END IF;
+END
+"""
+"""Body of a DO: drops the schema, unless something outside hangs on it, all or nothing."""
 
 
 def drop_schema(database: Database) -> None:
-    """Drop the schema with all that is in it, in one transaction.
+    """Drop the schema with all that is in it, and leave an empty one, in one transaction.
 
-    ``CASCADE`` would also take a view, a foreign key or a column elsewhere that hangs on
-    the schema; it is looked for afterwards, and the transaction is undone if it is missing.
+    The revisions of other projects do not create theirs.
 
     Raises:
         Refused: Something outside the schema hangs on it; nothing was dropped.
         DatabaseFailure: The schema could not be dropped.
     """
     with (
-        database.connect(application_name="larp-reset") as connection,
+        replace(database, statement_timeout=None).connect(
+            application_name="larp-reset"
+        ) as connection,
         translated_errors(database.url),
     ):
         if database.lock_timeout is not None:
             milliseconds = max(1, round(database.lock_timeout * 1000))
             connection.execute(f"SET lock_timeout = {milliseconds}")
-        if schema_exists(connection, database.schema):
-            _drop(connection, database.schema)
+        if not schema_exists(connection, database.schema):
+            return
+        try:
+            connection.execute(drop_statement(database.schema, create=True))
+        except psycopg.errors.DependentObjectsStillExist as error:
+            raise hangs_outside(f"{error.diag.message_primary}; nothing was dropped") from error
 
 
-def _drop(connection: psycopg.Connection, schema: str) -> None:
-    with connection.transaction():
-        before = _outside(connection, schema)
-        with connection.transaction() as attempt:
-            connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
-            lost = before - _outside(connection, schema)
-            if lost:
-                raise Rollback(attempt)
-        if lost:
-            raise Refused(
-                f"dropping the schema {schema} would also drop"
-                f" {_described(connection, lost)}; nothing was dropped",
-                hint="drop what hangs on the schema first, or move it into the schema",
-            )
+def drop_statement(schema: str, *, create: bool) -> sql.Composed:
+    """Write the statement that drops the schema, and perhaps makes an empty one.
+
+    ``CASCADE`` would also take a view, a foreign key or a column elsewhere that hangs on
+    the schema; it is looked for afterwards, and if it is missing the statement fails with
+    SQLSTATE 2BP01 (dependent_objects_still_exist).
+    """
+    body = sql.SQL(DROP).format(schema=sql.Literal(schema), create=sql.Literal(create))
+    return sql.SQL("DO {}").format(sql.Literal(body.as_string(None)))
 
 
-def _outside(connection: psycopg.Connection, schema: str) -> set[_Key]:
-    return set(connection.execute(OBJECTS_OUTSIDE, (schema,)).fetchall())
-
-
-def _described(connection: psycopg.Connection, lost: set[_Key]) -> str:
-    shown = sorted(lost)[:5]
-    names = [
-        connection.execute("SELECT pg_describe_object(%s, %s, %s)", key).fetchone() for key in shown
-    ]
-    more = f" and {len(lost) - len(shown)} more" if len(lost) > len(shown) else ""
-    return ", ".join(str(name[0]) for name in names if name is not None) + more
+def hangs_outside(message: str) -> Refused:
+    """Make the error for a schema that something outside hangs on."""
+    return Refused(message, hint="drop what hangs on the schema first, or move it into the schema")

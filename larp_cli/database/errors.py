@@ -267,11 +267,11 @@ _BY_WORDS: tuple[tuple[str, type[DatabaseFailure]], ...] = (
     (r"starting up|shutting down|recovery mode|not yet accepting|not accepting con", StartingUp),
     (r"terminating connection", ShuttingDown),
     (r"session is (not )?read-only|(is|is not) in hot standby mode", NotPrimary),
+    (r"invalid response|expected authentication request|protocol version", NotPostgres),
     (r"certificate|\bSSL\b|\bTLS\b|sslmode|private key", TlsFailed),
     (r"authentication|SCRAM|channel binding|require_auth|permission denied", AuthenticationFailed),
     (r"unrecognized configuration parameter|unsupported startup param", RejectedOption),
     (r"invalid value for parameter|permission denied to set", RejectedOption),
-    (r"invalid response|expected authentication request|protocol version", NotPostgres),
     (r"Connection refused|No such file or directory", ConnectionRefused),
     (r"closed the connection|Connection reset|Broken pipe|EOF detected", ConnectionLost),
     (r"connection (is lost|is closed|not open)|no connection to the server", ConnectionLost),
@@ -353,7 +353,7 @@ def _by_sqlstate(error: Exception) -> type[DatabaseFailure] | None:
     if state == "28000":
         return _by_words(error, str(error), AuthenticationFailed)
     if state.startswith("08"):
-        return ConnectionLost
+        return _by_words(error, str(error), ConnectionLost)
     return _BY_SQLSTATE.get(state, StatementFailed)
 
 

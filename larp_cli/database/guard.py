@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from larp_cli.results import TableSize
 from larp_cli.settings import Environment
 
 if TYPE_CHECKING:
+    import psycopg
+
     from larp_cli.database.target import Database
     from larp_cli.observer import Observer
 
@@ -49,7 +52,7 @@ def examine(database: Database) -> Stake:
     Raises:
         DatabaseUnreachable: The database did not answer.
     """
-    with database.connect() as connection:
+    with database.connection() as connection:
         facts = catalogue.server_facts(connection, database)
         return Stake(
             host=facts.host,
@@ -75,6 +78,20 @@ def require_same_environment(database: Database, stamped: str | None, *, command
             f" {database.environment.value}: is DATABASE_URL the one you mean?",
             hint=f"ENVIRONMENT={stamped} {command}",
         )
+
+
+def stamp_environment(connection: psycopg.Connection, database: Database, *, command: str) -> None:
+    """Note the environment in the database; call it with the migration mutex held.
+
+    Raises:
+        Refused: Another environment is noted already.
+    """
+    stamped = metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY)
+    if stamped is None:
+        environment = database.environment.value
+        metadata.write(connection, database.bookkeeping_schema, ENVIRONMENT_KEY, environment)
+    else:
+        require_same_environment(database, stamped, command=command)
 
 
 def require_consent(
@@ -109,7 +126,7 @@ def require_consent(
     if production and not consent.allow_production:
         raise Refused(
             f"{stake.database} is a production database",
-            hint=f"{command} --confirm {stake.database} --allow-production",
+            hint=f"{command} --confirm {shlex.quote(stake.database)} --allow-production",
         )
     for line in _shown(stake, loss):
         observer.note(line)
@@ -136,7 +153,7 @@ def _compare(typed: str, name: str, command: str) -> None:
     if typed != name:
         raise Refused(
             f"'{typed}' is not the database's name, which is {name}; nothing was changed",
-            hint=f"{command} --confirm {name}",
+            hint=f"{command} --confirm {shlex.quote(name)}",
         )
 
 
@@ -148,5 +165,7 @@ def _ask(ask: Ask, name: str, command: str, consent: Consent) -> None:
             if consent.yes
             else "nobody is at a terminal to confirm"
         )
-        raise Refused(f"{why}; nothing was changed", hint=f"{command} --confirm {name}")
+        raise Refused(
+            f"{why}; nothing was changed", hint=f"{command} --confirm {shlex.quote(name)}"
+        )
     _compare(typed, name, command)

@@ -27,14 +27,13 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()
 WHERE {}.value IS DISTINCT FROM excluded.value
 """
 
+FORGET = "DELETE FROM {} WHERE starts_with(key, %s)"
+
 
 def read(connection: psycopg.Connection, schema: str, key: str) -> str | None:
     """Read what is noted under ``key``; None where nothing is, or no table yet."""
     table = sql.Identifier(schema, TABLE)
-    found = connection.execute(
-        "SELECT to_regclass(%s) IS NOT NULL", (table.as_string(connection),)
-    ).fetchone()
-    if found != (True,):
+    if not _exists(connection, table):
         return None
     row = connection.execute(
         sql.SQL("SELECT value FROM {} WHERE key = %s").format(table), (key,)
@@ -49,3 +48,26 @@ def write(connection: psycopg.Connection, schema: str, key: str, value: str) -> 
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
     connection.execute(sql.SQL(CREATE).format(table))
     connection.execute(sql.SQL(WRITE).format(table, sql.Identifier(TABLE)), (key, value))
+
+
+def statements(schema: str, key: str, value: str) -> list[str]:
+    """Write what `write` does as SQL, for a session that is not ours."""
+    table = sql.Identifier(schema, TABLE)
+    values = WRITE.replace("%s, %s", "{}, {}")
+    write = sql.SQL(values).format(
+        table, sql.Literal(key), sql.Literal(value), sql.Identifier(TABLE)
+    )
+    return [sql.SQL(CREATE).format(table).as_string(), write.as_string()]
+
+
+def forget(connection: psycopg.Connection, schema: str, prefix: str) -> None:
+    """Forget what is noted under keys that begin with ``prefix``."""
+    table = sql.Identifier(schema, TABLE)
+    if _exists(connection, table):
+        connection.execute(sql.SQL(FORGET).format(table), (prefix,))
+
+
+def _exists(connection: psycopg.Connection, table: sql.Identifier) -> bool:
+    name = table.as_string(connection)
+    found = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
+    return found == (True,)

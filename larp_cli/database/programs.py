@@ -5,40 +5,58 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from larp_cli.errors import CommandFailed, ConfigurationError, ExtraMissing
+from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
 
 if TYPE_CHECKING:
     from larp_cli.database.target import Database
 
 VERSION_TIMEOUT = 10
 """Seconds that ``--version`` of a client program may take."""
+TICK = 0.5
+"""Seconds between two looks at a program that runs."""
+END_TIMEOUT = 3.0
+"""Seconds that a program gets to end after each signal."""
+
+type File = int | IO[bytes]
 
 
 def find_program(name: str, *, server_major: int) -> Path:
-    """Find ``psql``, ``pg_dump`` or ``pg_restore`` of the server's major version or newer.
-
-    An older pg_dump refuses a newer server, see the PostgreSQL manual, "pg_dump: Notes".
+    """Find ``psql``, ``pg_dump`` or ``pg_restore`` for a server of this major version.
 
     Raises:
         ConfigurationError: There is none, or all are too old.
     """
-    found: list[int] = []
-    for path in _candidates(name):
-        major = major_version(path)
-        if major is not None and major >= server_major:
-            return path
-        if major is not None:
-            found.append(major)
-    what = f"{name} of version {server_major} or newer"
-    why = f"the newest here is {max(found)}" if found else "there is none here"
-    raise ConfigurationError(
-        f"{what} is needed, and {why}", hint="pip install 'larp-cli[embedded]'"
-    )
+    return find_programs(name, server_major=server_major)[0]
+
+
+def find_programs(name: str, *, server_major: int) -> Sequence[Path]:
+    """List the programs of the server's major version or newer, the nearest first.
+
+    An older pg_dump refuses a newer server, see the PostgreSQL manual, "pg_dump: Notes". Of
+    the others the nearest is best: a newer pg_restore sets what an older server does not
+    know, such as ``transaction_timeout``.
+
+    Raises:
+        ConfigurationError: There is none, or all are too old.
+    """
+    majors = {path: major for path in _candidates(name) if (major := major_version(path))}
+    fitting = [path for path, major in majors.items() if major >= server_major]
+    if not fitting:
+        why = f"the newest here is {max(majors.values())}" if majors else "there is none here"
+        raise ConfigurationError(
+            f"{name} of version {server_major} or newer is needed, and {why}",
+            hint="pip install 'larp-cli[embedded]'",
+        )
+    return sorted(fitting, key=majors.__getitem__)
 
 
 def major_version(path: Path) -> int | None:
@@ -57,46 +75,133 @@ def _candidates(name: str) -> Iterator[Path]:
     on_path = shutil.which(name)
     if on_path is not None:
         yield Path(on_path)
-    from larp_cli.database.embedded import installation
+    from larp_cli.database.embedded.binaries import INSTALLS, installation
 
-    try:
-        yield installation() / name
-    except ExtraMissing:
-        return
+    for major in INSTALLS:
+        with suppress(ConfigurationError):  # the wheel is not installed, or without this version
+            yield installation(major) / name
 
 
 def run_program(
-    arguments: list[str | Path], database: Database, *, timeout: float, what: str
+    arguments: Sequence[str | Path],
+    database: Database,
+    *,
+    timeout: float,
+    what: str,
+    tick: Callable[[], None] | None = None,
 ) -> str:
     """Run a client program on ``database`` and return its stdout.
 
-    The connection's parameters travel in the environment: an argument list is there for
-    every user of the machine to read.
+    Args:
+        arguments: The program and its arguments, without a secret.
+        database: Whose connection parameters it gets.
+        timeout: Seconds that it may take.
+        what: Its name in an error.
+        tick: Called about twice a second while it runs.
 
     Raises:
         CommandFailed: The program failed, or took longer than ``timeout`` seconds.
     """
+    deadline = time.monotonic() + timeout
+    with (
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as complaints,
+        running(arguments, database, stdout=output, stderr=complaints) as process,
+    ):
+        while not _ended(process):
+            if time.monotonic() >= deadline:
+                raise CommandFailed(f"{what} was not finished after {timeout:g} s")
+            if tick is not None:
+                tick()
+        if process.returncode != 0:
+            raise failure(what, process, complaints)
+        return text_of(output)
+
+
+@contextmanager
+def running(
+    arguments: Sequence[str | Path],
+    database: Database,
+    *,
+    stdin: File = subprocess.DEVNULL,
+    stdout: File = subprocess.DEVNULL,
+    stderr: File = subprocess.DEVNULL,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a client program on ``database``; whatever happens, it has ended afterwards.
+
+    The connection's parameters travel in the environment: an argument list is there for
+    every user of the machine to read. The program is in a process group of its own, so
+    that a Ctrl-C reaches it through us alone.
+
+    Raises:
+        CommandFailed: It cannot be run.
+    """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             arguments,
             env=client_environment(database),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            bufsize=0,
+            process_group=0,
+            # A full disk or a closed pipe is then an error that the program can tell.
+            restore_signals=False,
         )
-    except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"{what} was not finished after {timeout:g} s") from error
     except OSError as error:
-        raise CommandFailed(f"{what} failed: {error}") from error
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise CommandFailed(f"{what} failed: {lines[-1]}")
-    return done.stdout
+        name = Path(arguments[0]).name
+        raise CommandFailed(f"{name} cannot be run: {error.strerror}") from error
+    with process:
+        try:
+            yield process
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a program that still runs; on SIGINT they cancel the server's query first."""
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if process.poll() is None:
+                _signal_group(process, number)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(END_TIMEOUT)
+    finally:
+        if process.poll() is None:
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+
+
+def failure(what: str, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> LarpError:
+    """Make the error for a program that failed, from what it wrote to stderr."""
+    lines = text_of(complaints).strip().splitlines()
+    # What follows the error are details, such as the whole statement.
+    told = [line for line in lines if "error:" in line or "ERROR:" in line] or lines
+    status = process.returncode
+    ended = f"exit status {status}" if status >= 0 else f"ended by {signal.Signals(-status).name}"
+    return CommandFailed(f"{what} failed: {told[0] if told else ended}")
+
+
+def text_of(file: IO[bytes]) -> str:
+    """Read what a program wrote into a temporary file."""
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def client_environment(database: Database) -> dict[str, str]:
     """Return this process's environment with the connection's parameters as ``PG*``."""
     inherited = {name: value for name, value in os.environ.items() if name != "PGSERVICE"}
     return inherited | database.url.environment() | {"PGAPPNAME": "larp"}
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(TICK)
+    return process.returncode is not None
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

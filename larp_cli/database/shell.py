@@ -28,10 +28,12 @@ def open_shell(database: Database, arguments: Sequence[str]) -> int:
             command, env=client_environment(database), preexec_fn=_default_interrupt
         )
         try:
-            return process.wait()
+            status = process.wait()
         except BaseException:
             process.terminate()
             raise
+        # As a shell tells it: 128 and the number of the signal that ended psql.
+        return status if status >= 0 else 128 - status
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -57,7 +59,7 @@ def capture_shell(database: Database, arguments: Sequence[str], *, timeout: floa
 
 
 def _command(database: Database, arguments: Sequence[str]) -> list[str]:
-    with database.connect() as connection:
+    with database.connection() as connection:
         major = server_major(connection)
     return [str(find_program("psql", server_major=major)), *arguments]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from larp_cli.database.connection import connect
+from larp_cli.database.errors import translated_errors
 from larp_cli.database.url import DatabaseUrl, normalise_url
 from larp_cli.errors import ConfigurationError
 from larp_cli.settings import Environment, Settings
@@ -25,13 +26,26 @@ DEFAULT_DATABASE = "larp_manager"
 """Name of the database on the embedded server."""
 
 
+NOTICE_A_DEAD_CLIENT = """
+SELECT set_config(name, '1000', false) FROM pg_settings
+WHERE name = 'client_connection_check_interval' AND version() LIKE '%linux%'
+"""
+"""Else the server goes on with the statement of a killed migrator, and keeps its locks.
+
+PostgreSQL manual, "Connection Settings": since 14, and not on every system.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
     """One database on a server, with our schema in it."""
 
     url: DatabaseUrl
+    url_setting: str = "DATABASE_URL"
+    """Name of the setting that the URL came from."""
     schema: str
     """Schema of the version table and of what the revisions make."""
+    version_table: str = "alembic_version"
     bookkeeping_schema: str
     """Schema of larp's own tables: the same at home, a schema apart in a foreign project,
     whose autogenerate would otherwise propose to drop them."""
@@ -68,8 +82,22 @@ class Database:
         )
 
     @contextmanager
+    def connection(self, *, application_name: str = "larp") -> Iterator[psycopg.Connection]:
+        """Hold a connection in autocommit mode; the driver's errors within become ours.
+
+        Raises:
+            DatabaseUnreachable: The server did not answer, or refused us, in time.
+            DatabaseFailure: A statement failed.
+        """
+        with (
+            translated_errors(self.url),
+            self.connect(application_name=application_name) as connection,
+        ):
+            yield connection
+
+    @contextmanager
     def engine(self, *, observer: Observer | None = None) -> Iterator[sa.Engine]:
-        """Make an engine for migrations: no pool, a lock timeout, notices to ``observer``."""
+        """Make an engine for migrations: no pool, and the server's warnings to ``observer``."""
         from sqlalchemy import create_engine
         from sqlalchemy.pool import NullPool
 
@@ -86,10 +114,6 @@ class Database:
         connection = connect(
             self.url, application_name="larp-migrate", connect_timeout=self.connect_timeout
         )
-        if self.lock_timeout is not None:
-            # On the session: SET LOCAL is lost inside Alembic's autocommit_block.
-            milliseconds = max(1, round(self.lock_timeout * 1000))
-            connection.execute(f"SET lock_timeout = {milliseconds}")
         connection.autocommit = False
         if observer is not None:
             connection.add_notice_handler(lambda notice: _tell(observer, notice))
@@ -149,10 +173,9 @@ def open_database(
 def _for_migration(settings: Settings, application: Database) -> Database:
     if settings.database_migration_url is None:
         return application
-    url = normalise_url(
-        settings.database_migration_url.get_secret_value(), setting="DATABASE_MIGRATION_URL"
-    )
-    return replace(application, url=url, embedded=False)
+    setting = "DATABASE_MIGRATION_URL"
+    url = normalise_url(settings.database_migration_url.get_secret_value(), setting=setting)
+    return replace(application, url=url, url_setting=setting, embedded=False)
 
 
 @contextmanager

@@ -63,6 +63,7 @@ _FAULTS = (
         "set PGSERVICEFILE",
     ),
     ("local user", "names no user, and neither does this system", "write it like " + EXAMPLE),
+    ("weak sslmode", "has too weak an sslmode for sslrootcert=system", "use sslmode=verify-full"),
     ("could not match", "does not give one port for each host", "write host1:5432,host2:5432"),
 )
 

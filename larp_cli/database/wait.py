@@ -38,7 +38,7 @@ def wait_for_database(database: Database, observer: Observer, *, timeout: float)
         left = began + timeout - time.monotonic()
         try:
             patience = min(database.connect_timeout, max(left, 1.0))
-            with replace(database, connect_timeout=patience).connect() as connection:
+            with replace(database, connect_timeout=patience).connection() as connection:
                 facts = server_facts(connection, database)
             return DatabaseReady(server=facts, waited_seconds=time.monotonic() - began)
         except DatabaseFailure as failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping
 from typing import Literal
 
-BOOKKEEPING_TABLES = frozenset({"larp_metadata"})
+BOOKKEEPING_TABLES = frozenset({"larp_metadata", "larp_ledger"})
 """Tables that larp keeps beside the version table; no model stands behind them."""
 
 type _Kind = Literal[

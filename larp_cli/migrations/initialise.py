@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from larp_cli.database import metadata
-from larp_cli.database.backup import backup_schema, restore_command
+from larp_cli.database.backup import backup_schema, new_backup
 from larp_cli.database.catalogue import schema_exists
 from larp_cli.database.create import ensure_database
 from larp_cli.database.drop import drop_schema
@@ -16,18 +16,20 @@ from larp_cli.database.guard import (
     Consent,
     examine,
     require_consent,
-    require_same_environment,
+    stamp_environment,
 )
-from larp_cli.database.seed import already_seeded, load_seeds
+from larp_cli.database.seed import SEEDS_KEY, already_seeded, load_seeds
 from larp_cli.errors import Refused
+from larp_cli.migrations.backups import restore_command
+from larp_cli.migrations.migrate import migrate, require_own_environment
 from larp_cli.migrations.mutex import migration_mutex
-from larp_cli.migrations.runner import migrate
 from larp_cli.migrations.state import placed
 from larp_cli.results import Initialised, Seeded, WasReset
 from larp_cli.settings import Environment
 
 if TYPE_CHECKING:
     from larp_cli.database.target import Database
+    from larp_cli.migrations.patience import Patience
     from larp_cli.migrations.project import Project
     from larp_cli.observer import Observer
 
@@ -38,7 +40,7 @@ def initialise(
     observer: Observer,
     *,
     seeds: Path | None,
-    mutex_wait: float,
+    patience: Patience,
     allow_production: bool = False,
 ) -> Initialised:
     """Create what is missing: the database, its schema, its revisions, its environment.
@@ -50,7 +52,7 @@ def initialise(
         project: The revisions.
         observer: Told of every phase.
         seeds: Directory of development data; None loads none.
-        mutex_wait: Seconds to wait for another migrator.
+        patience: How long to wait for locks and for another migrator.
         allow_production: Whether a production database may be seeded.
 
     Raises:
@@ -61,17 +63,17 @@ def initialise(
     """
     created = ensure_database(database, observer)
     database = placed(database, project)
-    stamped = _require_environment(database, "larp db init")
+    stamped = require_own_environment(database, "larp db init")
     if seeds is not None and not allow_production:
         _refuse_production(database, stamped)
-    migrated = migrate(database, project, observer, target="heads", mutex_wait=mutex_wait)
+    migrated = migrate(database, project, observer, target="heads", patience=patience)
     environment = database.environment.value
-    _stamp(database, observer, mutex_wait)
+    _stamp(database, observer, patience.mutex_wait)
     return Initialised(
         created_database=created,
         environment=environment,
         migrated=migrated,
-        seeded=_seed(database, seeds, observer, mutex_wait) if seeds is not None else None,
+        seeded=_seed(database, seeds, observer, patience.mutex_wait) if seeds is not None else None,
     )
 
 
@@ -84,7 +86,7 @@ def reset(
     ask: Ask,
     backups: Path | None,
     seeds: Path | None,
-    mutex_wait: float,
+    patience: Patience,
 ) -> WasReset:
     """Back up the schema, drop it, and initialise it again.
 
@@ -96,7 +98,7 @@ def reset(
         ask: Asks for the database's name at a terminal.
         backups: Directory for the backup; None makes none.
         seeds: Directory of development data; None loads none.
-        mutex_wait: Seconds to wait for another migrator.
+        patience: How long to wait for locks and for another migrator.
 
     Raises:
         Refused: Consent is missing, or something outside hangs on the schema.
@@ -113,24 +115,27 @@ def reset(
         ask=ask,
         observer=observer,
     )
-    backup = None
-    with migration_mutex(database, wait=mutex_wait, observer=observer) as connection:
+    backup = way_back = None
+    with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as connection:
         if backups is not None and schema_exists(connection, database.schema):
-            backup = backup_schema(database, backups, observer)
-            observer.note(f"to go back: {restore_command(database, backup)}")
+            backup = backup_schema(database, new_backup(database, backups), observer)
+            way_back = restore_command(database, project, backup.path)
+            observer.note(f"to go back: {way_back}")
         observer.started(f"dropping the schema {database.schema}")
         drop_schema(database)
+        # A foreign project's notes are not in the schema that was dropped.
+        metadata.forget(connection, database.bookkeeping_schema, SEEDS_KEY)
     return WasReset(
         schema=database.schema,
         dropped=stake.tables,
         backup=backup,
-        restore_command=restore_command(database, backup) if backup else None,
+        restore_command=way_back,
         initialised=initialise(
             database,
             project,
             observer,
             seeds=seeds,
-            mutex_wait=mutex_wait,
+            patience=patience,
             allow_production=consent.allow_production,
         ),
     )
@@ -144,7 +149,7 @@ def seed(
     seeds: Path,
     environment: str | None,
     allow_production: bool,
-    mutex_wait: float,
+    patience: Patience,
 ) -> Seeded:
     """Load the development data, also if it was loaded before.
 
@@ -155,17 +160,17 @@ def seed(
         seeds: Directory of the files.
         environment: Whose files are loaded besides the common ones; None means ENVIRONMENT.
         allow_production: Whether a production database may be seeded.
-        mutex_wait: Seconds to wait for a migrator.
+        patience: How long to wait for a migrator.
 
     Raises:
         Refused: The database is another environment's, or a production one.
         CommandFailed: A statement failed; nothing was loaded.
     """
     database = placed(database, project)
-    stamped = _require_environment(database, "larp db seed")
+    stamped = require_own_environment(database, "larp db seed")
     if not allow_production:
         _refuse_production(database, stamped)
-    with migration_mutex(database, wait=mutex_wait, observer=observer):
+    with migration_mutex(database, wait=patience.mutex_wait, observer=observer):
         return load_seeds(database, seeds, environment or database.environment.value, observer)
 
 
@@ -177,13 +182,6 @@ def _refuse_production(database: Database, stamped: str | None) -> None:
         )
 
 
-def _require_environment(database: Database, command: str) -> str | None:
-    with database.connection() as connection:
-        stamped = metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY)
-    require_same_environment(database, stamped, command=command)
-    return stamped
-
-
 def _stamp(database: Database, observer: Observer, mutex_wait: float) -> None:
     """Note the environment in the database, where it is not noted already."""
     with database.connection() as connection:
@@ -191,10 +189,7 @@ def _stamp(database: Database, observer: Observer, mutex_wait: float) -> None:
             return
     with migration_mutex(database, wait=mutex_wait, observer=observer) as connection:
         # Another init may have stamped it while we waited, and with another environment.
-        _require_environment(database, "larp db init")
-        metadata.write(
-            connection, database.bookkeeping_schema, ENVIRONMENT_KEY, database.environment.value
-        )
+        stamp_environment(connection, database, command="larp db init")
 
 
 def _seed(database: Database, seeds: Path, observer: Observer, mutex_wait: float) -> Seeded:

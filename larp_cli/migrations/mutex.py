@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from larp_cli.database.catalogue import lock_holders
+from larp_cli.database.pooler import require_session
 from larp_cli.errors import Locked
 from larp_cli.results import LockHolder
 
@@ -50,9 +51,11 @@ def migration_mutex(
         observer: Told who holds it.
 
     Raises:
+        Refused: A transaction pooler stands between, where the lock would not hold.
         Locked: Another session still held it after ``wait`` seconds.
     """
     with database.connection(application_name="larp-migrate-mutex") as connection:
+        require_session(database, connection)
         _acquire(connection, mutex_key(database.schema), wait=wait, observer=observer)
         yield connection
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext, RevisionStep
+    from alembic.runtime.migration import MigrationContext, MigrationStep
     from alembic.script import ScriptDirectory
 
-type Steps = Callable[[Any, MigrationContext], Sequence[RevisionStep]]
+type Steps = Callable[[Any, MigrationContext], Iterable[MigrationStep]]
 """What Alembic calls the work: (current heads, context) to the steps to run."""
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -64,6 +65,9 @@ class Project:
 
         What env.py and the revisions print goes to stderr, and logging is put back as
         it was: stdout belongs to the result.
+
+        Raises:
+            ConfigurationError: env.py works on another connection.
         """
         from alembic.runtime.environment import EnvironmentContext
 
@@ -71,8 +75,48 @@ class Project:
             # Alembic would take it for somebody else's transaction, commit nothing, and
             # report success.
             raise AssertionError("the connection given to Alembic is in a transaction")
+
+        def checked(heads: Any, context: MigrationContext) -> Iterable[MigrationStep]:
+            if context.connection is not connection:
+                # It may be another database altogether, and no mutex guards it.
+                raise ConfigurationError(
+                    f"the env.py of {self.config_file} makes a connection of its own",
+                    hint='let it take its connection from config.attributes["connection"]',
+                )
+            return steps(heads, context)
+
         config = self._config(connection)
-        environment = EnvironmentContext(config, self.script, fn=steps, **options)
+        environment = EnvironmentContext(config, self.script, fn=checked, **options)
+        with environment, logging_kept(), contextlib.redirect_stdout(sys.stderr):
+            self.script.run_env()
+
+    def run_offline(
+        self, connection: sa.Connection | None, steps: Steps, current: tuple[str, ...]
+    ) -> None:
+        """Run the project's env.py once in offline mode, where SQL is written and not run.
+
+        Args:
+            connection: For an env.py that asks for one even so.
+            steps: The work, which has to take the SQL from the context's output buffer.
+            current: The revisions to start from.
+        """
+        from alembic.runtime.environment import EnvironmentContext
+
+        config = self._config(connection)
+        section = config.config_ini_section
+        url = config.file_config.get(section, "sqlalchemy.url", raw=True, fallback="")
+        if not url.startswith("postgres"):
+            # What `alembic init` writes is a placeholder; offline only the dialect counts.
+            config.set_main_option("sqlalchemy.url", "postgresql+psycopg://")
+        environment = EnvironmentContext(
+            config,
+            self.script,
+            fn=steps,
+            as_sql=True,
+            starting_rev=current or None,
+            destination_rev="heads",
+            output_buffer=StringIO(),
+        )
         with environment, logging_kept(), contextlib.redirect_stdout(sys.stderr):
             self.script.run_env()
 
@@ -122,27 +166,29 @@ def explained(config_file: Path) -> Iterator[None]:
             f"Alembic refuses the revisions of {config_file}: {error}",
             hint=f"alembic -c {config_file} history",
         ) from error
-    except (OSError, SyntaxError, ImportError) as error:
+    except Exception as error:  # noqa: B902 - a revision file may raise anything
         raise ConfigurationError(
-            f"the revisions of {config_file} cannot be read: {error}"
+            f"the revisions of {config_file} cannot be read: {type(error).__name__}: {error}"
         ) from error
 
 
 @contextlib.contextmanager
 def logging_kept() -> Iterator[None]:
     """Undo what a project's env.py does to logging, as ``fileConfig`` does."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    disabled = {
-        name
-        for name, logger in root.manager.loggerDict.items()
-        if isinstance(logger, logging.Logger) and logger.disabled
+    kept = {
+        logger: (logger.level, logger.disabled, logger.propagate, logger.handlers[:])
+        for logger in _loggers()
     }
     try:
         yield
     finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        for name, logger in root.manager.loggerDict.items():
-            if isinstance(logger, logging.Logger):
-                logger.disabled = name in disabled
+        for logger in _loggers():
+            fresh: tuple[int, bool, bool, list[logging.Handler]] = (logging.NOTSET, False, True, [])
+            level, logger.disabled, logger.propagate, logger.handlers = kept.get(logger, fresh)
+            logger.setLevel(level)
+
+
+def _loggers() -> list[logging.Logger]:
+    root = logging.getLogger()
+    named = root.manager.loggerDict.values()
+    return [root, *(logger for logger in named if isinstance(logger, logging.Logger))]

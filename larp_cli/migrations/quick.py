@@ -30,7 +30,7 @@ def heads_on_disk(versions: Path) -> frozenset[str] | None:
             revisions.add(values["revision"])
             down = values["down_revision"]
             below.update((down,) if isinstance(down, str) else down or ())
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, SyntaxError):
+    except (OSError, KeyError, TypeError, ValueError, SyntaxError):
         return None
     return frozenset(revisions - below)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +62,7 @@ def history(script: ScriptDirectory, current: tuple[str, ...]) -> History:
                 description=item.doc,
                 applied=item.revision in applied,
                 head=item.revision in heads,
+                created=_created(item),
             )
             for item in script.walk_revisions()
         ),
@@ -74,6 +77,15 @@ def revision_of(item: Script) -> Revision:
         description=item.doc,
         path=Path(item.path),
     )
+
+
+def _created(item: Script) -> datetime | None:
+    """Read when the file was made, from the docstring that Alembic's template writes."""
+    written = re.search(r"^Create Date: (.+)$", item.module.__doc__ or "", re.MULTILINE)
+    try:
+        return datetime.fromisoformat(written[1].strip()) if written else None
+    except ValueError:
+        return None
 
 
 def _down_revisions(item: Script) -> tuple[str, ...]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from larp_cli.database.errors import translated_errors
-from larp_cli.errors import ConfigurationError
+from larp_cli.errors import ConfigurationError, LarpError
 
 if TYPE_CHECKING:
     import psycopg
@@ -22,38 +23,50 @@ if TYPE_CHECKING:
 FOREIGN_BOOKKEEPING = "larp"
 """Schema of larp's own tables beside a foreign project."""
 
+MAY_KEEP_BOOKS = """
+SELECT current_schema(),
+       CASE WHEN to_regnamespace(%(schema)s) IS NULL
+            THEN has_database_privilege(current_database(), 'CREATE')
+            ELSE has_schema_privilege(%(schema)s, 'CREATE') END
+"""
+
 
 def placed(database: Database, project: Project) -> Database:
-    """Return the database with the schema in which the project keeps its version table.
+    """Return the database with the place in which the project keeps its version table.
 
     Raises:
         DatabaseUnreachable: The database did not answer.
     """
     if project.own:
         return database
-    schema = _look_into(database, project, lambda _heads, context: context.version_table_schema)
-    if schema is None:
-        with database.connection() as connection:
-            row = connection.execute("SELECT current_schema()").fetchone()
-        schema = row[0] if row and row[0] else "public"
-    return replace(database, schema=schema, bookkeeping_schema=FOREIGN_BOOKKEEPING)
+    schema, table = _look_into(
+        database,
+        project,
+        lambda _heads, context: (context.version_table_schema, context.version_table),
+    )
+    with database.connection() as connection:
+        row = connection.execute(MAY_KEEP_BOOKS, {"schema": FOREIGN_BOOKKEEPING}).fetchone()
+    assert row is not None
+    schema = schema or row[0] or "public"
+    books = FOREIGN_BOOKKEEPING if row[1] else schema
+    return replace(database, schema=schema, version_table=table, bookkeeping_schema=books)
 
 
 def current_heads(database: Database, project: Project) -> tuple[str, ...]:
     """Read the stamped revisions without a lock; empty when nothing was ever applied.
 
+    ``database`` is one that `placed` has returned.
+
     Raises:
         DatabaseUnreachable: The database did not answer.
     """
-    if project.own:
-        with database.connection() as connection:
-            return read_own_heads(connection, database.schema)
-    return _look_into(database, project, lambda heads, _context: tuple(sorted(heads)))
+    with database.connection() as connection:
+        return read_heads(connection, database)
 
 
-def read_own_heads(connection: psycopg.Connection, schema: str) -> tuple[str, ...]:
-    """Read the version table in ``schema``, where there is one."""
-    table = sql.Identifier(schema, "alembic_version")
+def read_heads(connection: psycopg.Connection, database: Database) -> tuple[str, ...]:
+    """Read the version table, where there is one."""
+    table = sql.Identifier(database.schema, database.version_table)
     found = connection.execute(
         "SELECT to_regclass(%s) IS NOT NULL", (table.as_string(connection),)
     ).fetchone()
@@ -82,6 +95,7 @@ def _look_into[Found](
         return []
 
     with (
+        _explained(project),
         translated_errors(database.url),
         database.engine() as engine,
         engine.connect() as connection,
@@ -93,3 +107,17 @@ def _look_into[Found](
             hint='let it take its connection from config.attributes["connection"]',
         )
     return found[0]
+
+
+@contextmanager
+def _explained(project: Project) -> Iterator[None]:
+    """Blame an error that is not ours on the project's env.py, which ran."""
+    try:
+        yield
+    except LarpError:
+        raise
+    except Exception as error:  # noqa: B902 - env.py may raise anything
+        raise ConfigurationError(
+            f"the env.py of {project.config_file} fails: {type(error).__name__}: {error}",
+            hint=f"alembic -c {project.config_file} current",
+        ) from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from larp_cli.database import catalogue, metadata
 from larp_cli.database.guard import ENVIRONMENT_KEY
 from larp_cli.migrations import revisions
+from larp_cli.migrations.ledger import Ledger
 from larp_cli.migrations.mutex import mutex_key
 from larp_cli.migrations.state import current_heads, placed
 from larp_cli.results import DatabaseState, History, MigrationStatus, Revision
@@ -27,6 +28,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
     database = placed(database, project)
     current = current_heads(database, project)
     standing = standing_of(project, current)
+    ledger = Ledger(database.bookkeeping_schema)
     with database.connection() as connection:
         return MigrationStatus(
             server=catalogue.server_facts(connection, database),
@@ -38,6 +40,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
             heads=standing.heads,
             pending=standing.pending,
             unknown=standing.unknown,
+            unknown_runs=ledger.runs_of(connection, standing.unknown),
             lock_holders=catalogue.lock_holders(connection, mutex_key(database.schema)),
             invalid_indexes=catalogue.invalid_indexes(connection, database.schema),
         )
@@ -77,4 +80,7 @@ def migration_history(database: Database, project: Project) -> History:
         DatabaseUnreachable: The database did not answer.
         ConfigurationError: The revision files cannot be read.
     """
-    return revisions.history(project.script, current_heads(database, project))
+    database = placed(database, project)
+    history = revisions.history(project.script, current_heads(database, project))
+    with database.connection() as connection:
+        return replace(history, runs=Ledger(database.bookkeeping_schema).runs(connection))

@@ -95,4 +95,5 @@ class Base(DeclarativeBase):
 
     def __repr__(self) -> str:
         """Show class and key alone: nothing is loaded for it, and nothing private shown."""
-        return f"<{type(self).__name__} id={self.__dict__.get('id')}>"
+        identity = sa.inspect(self).identity or (self.__dict__.get("id"),)
+        return f"<{type(self).__name__} id={', '.join(map(str, identity))}>"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import singledispatch
 
 from larp_cli import results
+from larp_cli.rendering import inspection
 from larp_cli.rendering.document import Facts, Line, Part, Table, Verbatim
+from larp_cli.results.base import counted, sized
 
 
 @singledispatch
@@ -16,6 +18,11 @@ def describe(result: results.Result) -> list[Part]:
         TypeError: The result's type has no description.
     """
     raise TypeError(f"no description of {type(result).__name__}")
+
+
+describe.register(inspection.of_plan)
+describe.register(inspection.of_check)
+describe.register(inspection.of_revision_file)
 
 
 @describe.register
@@ -87,19 +94,72 @@ def _(history: results.History) -> list[Part]:
         )
         for entry in history.revisions
     )
-    return [Table("", ("state", "revision", "after", "created", "description"), rows)]
+    parts: list[Part] = [
+        Table("Revisions", ("state", "revision", "after", "created", "description"), rows)
+    ]
+    if history.runs:
+        columns = ("started", "revision", "direction", "outcome", "time", "by", "larp", "error")
+        parts.append(Table("Ledger", columns, tuple(map(_run, history.runs))))
+    return parts
+
+
+@describe.register
+def _(done: results.RolledBack) -> list[Part]:
+    if not done.undone:
+        return [Line(f"nothing to undo: {done.database} is at {_joined(done.before)}")]
+    rows = tuple((item.revision, item.description, _seconds(item.seconds)) for item in done.undone)
+    return [
+        Table("Undone", ("revision", "description", "time"), rows),
+        Line(f"{done.database} is at {_joined(done.after)}"),
+    ]
+
+
+@describe.register
+def _(stamped: results.Stamped) -> list[Part]:
+    if not stamped.changed:
+        return [Line(f"nothing to do: {stamped.database} is stamped {_joined(stamped.after)}")]
+    before, after = _joined(stamped.before), _joined(stamped.after)
+    return [Line(f"{stamped.database} was stamped {before}, and is stamped {after} now")]
 
 
 @describe.register
 def _(done: results.WasReset) -> list[Part]:
     parts: list[Part] = []
     if done.backup is not None:
-        size = f"{done.backup.size} bytes, {done.backup.objects} objects"
-        parts.append(Facts((("backup", f"{done.backup.path} ({size})"),)))
+        parts.append(Facts((("backup", _backup(done.backup)),)))
     if done.restore_command is not None:
         parts.append(Facts((("to go back", done.restore_command),)))
     parts.append(Line(f"dropped the schema {done.schema} with {len(done.dropped)} tables"))
     return [*parts, *describe(done.initialised)]
+
+
+@describe.register
+def _(done: results.BackedUp) -> list[Part]:
+    rows = (("backup", _backup(done.backup)), ("to restore", done.restore_command))
+    return [
+        Facts(rows),
+        Line(
+            f"backed up the schema {done.schema} of {done.database}, and read it back,"
+            f" in {_seconds(done.seconds)}"
+        ),
+    ]
+
+
+@describe.register
+def _(done: results.Restored) -> list[Part]:
+    rows = [("restored", _backup(done.source))]
+    if done.backup is not None:
+        rows.append(("before that", _backup(done.backup)))
+    if done.restore_command is not None:
+        rows.append(("to go back", done.restore_command))
+    replaced = counted(len(done.replaced), "table")
+    return [
+        Facts(tuple(rows)),
+        Line(
+            f"replaced the schema {done.schema} with {replaced} in {_seconds(done.seconds)};"
+            f" {done.database} is at {_joined(done.current)}"
+        ),
+    ]
 
 
 @describe.register
@@ -129,13 +189,10 @@ def _(embedded: results.EmbeddedState) -> list[Part]:
 
 @describe.register
 def _(show: results.ConfigShow) -> list[Part]:
-    return [
-        Table(
-            "",
-            ("setting", "value", "origin"),
-            tuple((item.name, item.value, item.origin) for item in show.settings),
-        )
-    ]
+    if not any(item.origin for item in show.settings):
+        return [Facts(tuple((item.name, item.value) for item in show.settings))]
+    rows = tuple((item.name, item.value, item.origin) for item in show.settings)
+    return [Table("", ("setting", "value", "origin"), rows)]
 
 
 @describe.register
@@ -156,8 +213,25 @@ def _(generated: results.GeneratedSecret) -> list[Part]:
     return [Verbatim(generated.secret)]
 
 
+def _run(run: results.LedgerEntry) -> tuple[str, ...]:
+    return (
+        run.started_at.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        run.revision,
+        run.direction,
+        run.outcome,
+        _seconds(run.seconds),
+        f"{run.operator}@{run.host} as {run.database_user}",
+        run.larp_version,
+        run.error or "",
+    )
+
+
 def _joined(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "nothing"
+
+
+def _backup(backup: results.Backup) -> str:
+    return f"{backup.path} ({sized(backup.size)}, {counted(backup.objects, 'object')})"
 
 
 def _seconds(seconds: float) -> str:

@@ -29,10 +29,17 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Text whose line breaks and indentation mean something, such as SQL."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verbatim:
     """Text that is the result itself, and is written as it is in every format."""
 
     text: str
 
 
-type Part = Line | Facts | Table | Verbatim
+type Part = Line | Facts | Table | Block | Verbatim

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from larp_cli.rendering.answer import Answer
 from larp_cli.rendering.describe import describe
-from larp_cli.rendering.document import Facts, Line, Part, Table, Verbatim
-from larp_cli.rendering.plain import one_line
+from larp_cli.rendering.document import Block, Facts, Line, Part, Table, Verbatim
+from larp_cli.rendering.printable import one_line, printable
 
 
 def render(answer: Answer, *, redact: Callable[[str], str], colour: bool) -> str:
@@ -32,14 +32,14 @@ def render(answer: Answer, *, redact: Callable[[str], str], colour: bool) -> str
         if isinstance(part, Verbatim):
             console.out(part.text.rstrip("\n"), highlight=False)
         else:
-            console.print(_renderable(part, redact), soft_wrap=isinstance(part, Line))
+            console.print(_renderable(part, redact), soft_wrap=isinstance(part, Line | Block))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
 def _renderable(part: Part, redact: Callable[[str], str]) -> RenderableType:
     def clean(value: str) -> Text:
-        return Text(redact(one_line(value)))
+        return Text(one_line(redact(value)))
 
     match part:
         case Facts(rows):
@@ -61,5 +61,7 @@ def _renderable(part: Part, redact: Callable[[str], str]) -> RenderableType:
             for row in rows:
                 table.add_row(*map(clean, row))
             return table
+        case Block(text):
+            return Text(printable(redact(text).expandtabs(4)))
         case Line(text) | Verbatim(text):
             return clean(text)

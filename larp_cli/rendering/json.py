@@ -30,7 +30,8 @@ def render(answer: Answer, *, redact: Callable[[str], str], colour: bool) -> str
             "hint": error.hint and redact(error.hint),
         },
     }
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+    # ASCII, so that no locale and no half of a surrogate pair can spoil the document.
+    return json.dumps(document, indent=2, allow_nan=False)
 
 
 def encode(value: Any, redact: Callable[[str], str]) -> Any:

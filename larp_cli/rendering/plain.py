@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from larp_cli.rendering.answer import Answer
 from larp_cli.rendering.describe import describe
-from larp_cli.rendering.document import Facts, Line, Part, Table, Verbatim
+from larp_cli.rendering.document import Block, Facts, Line, Part, Table, Verbatim
+from larp_cli.rendering.printable import one_line, printable
 
 
 def render(answer: Answer, *, redact: Callable[[str], str], colour: bool) -> str:
@@ -16,20 +17,19 @@ def render(answer: Answer, *, redact: Callable[[str], str], colour: bool) -> str
 
 
 def _text(part: Part, redact: Callable[[str], str]) -> str:
+    def clean(value: str) -> str:
+        # Redacted first: a folded secret would not be known again.
+        return one_line(redact(value))
+
     match part:
         case Verbatim(text):
             return text.rstrip("\n")
         case Line(text):
-            return redact(one_line(text))
+            return clean(text)
+        case Block(text):
+            return printable(redact(text).expandtabs(4))
         case Facts(rows):
-            return "\n".join(redact(f"{name}: {one_line(value)}") for name, value in rows)
+            return "\n".join(redact(f"{name}: {clean(value)}") for name, value in rows)
         case Table(_, columns, rows):
-            lines = ["\t".join(columns), *("\t".join(map(one_line, row)) for row in rows)]
+            lines = ["\t".join(columns), *("\t".join(map(clean, row)) for row in rows)]
             return "\n".join(redact(line) for line in lines)
-
-
-def one_line(value: str) -> str:
-    """Fold line breaks and tabs, and drop control characters that could steer a terminal."""
-    return "".join(
-        character if character.isprintable() else " " for character in " ".join(value.split())
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from larp_cli.errors import ExitCode
+from larp_cli.rendering.printable import printable
 from larp_cli.results import Problem
 
 _RED, _YELLOW, _CYAN, _RESET = "\033[1;31m", "\033[1;33m", "\033[36m", "\033[0m"
@@ -15,9 +16,9 @@ def render(problem: Problem, *, colour: bool) -> str:
     """
     negative = problem.exit_code is ExitCode.NEGATIVE
     label, paint = ("no:", _YELLOW) if negative else ("error:", _RED)
-    lines = [f"{_painted(label, paint, colour)} {problem.message}"]
+    lines = [f"{_painted(label, paint, colour)} {printable(problem.message)}"]
     if problem.hint:
-        lines.append(f"{_painted('hint:', _CYAN, colour)} {problem.hint}")
+        lines.append(f"{_painted('hint:', _CYAN, colour)} {printable(problem.hint)}")
     return "\n".join(lines)
 
 

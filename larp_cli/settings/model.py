@@ -174,8 +174,8 @@ class Settings(BaseSettings):
     )
     database_connect_timeout: Seconds = Field(
         default=10.0,
-        description="Seconds to wait for each host of the server to answer. libpq counts whole "
-        "seconds, and at least 2.",
+        description="Seconds to wait for the server to answer, over all its hosts and addresses "
+        "together.",
         json_schema_extra={"section": "Database"},
     )
     database_statement_timeout: Seconds = Field(
@@ -196,6 +196,18 @@ class Settings(BaseSettings):
         ge=0,
         description="How often a revision is tried again after a lock timeout, with growing "
         "pauses.",
+        json_schema_extra={"section": "Migrations"},
+    )
+    migration_statement_timeout: Seconds = Field(
+        default=3600.0,
+        description="Seconds after which the server cancels a statement of a migration. It holds "
+        "its locks all that time.",
+        json_schema_extra={"section": "Migrations"},
+    )
+    migration_concurrently_timeout: Seconds = Field(
+        default=14400.0,
+        description="Seconds for a statement with CONCURRENTLY, which blocks nobody: it waits for "
+        "every older transaction of the database.",
         json_schema_extra={"section": "Migrations"},
     )
     migration_mutex_wait: SecondsOrZero = Field(

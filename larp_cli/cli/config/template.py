@@ -10,7 +10,7 @@ app = new_app()
 
 @app.command(cls=LarpCommand)
 def template(ctx: typer.Context) -> None:
-    """Write .env.example: every setting, what it is for, and its default.
+    """Write .env.example: every setting, its meaning, its default.
 
     Examples:
       larp config template > .env

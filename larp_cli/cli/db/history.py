@@ -10,7 +10,7 @@ app = new_app()
 
 @app.command(cls=DatabaseCommand)
 def history(ctx: typer.Context) -> None:
-    """List the revisions, newest first, and which of them the database has.
+    """List the revisions, newest first, and which are applied.
 
     Examples:
       larp db history

@@ -15,10 +15,11 @@ def init(
     ctx: typer.Context,
     seed: Annotated[bool, typer.Option("--seed", help="Load the development data too.")] = False,
 ) -> None:
-    """Create the database if it is missing, its schema and extensions, and migrate to head.
+    """Create the database if it is missing, and migrate to head.
 
-    Doing it again does nothing. Several at once do it once: the others wait, and find it
-    done. Without DATABASE_URL, in development, it is the embedded PostgreSQL.
+    The first revision makes the schema and its extensions. Doing it again does nothing.
+    Several at once do it once: the others wait, and find it done. Without DATABASE_URL,
+    in development, it is the embedded PostgreSQL.
 
     Examples:
       larp db init
@@ -33,6 +34,6 @@ def init(
             larp.project,
             larp.observer,
             seeds=larp.seeds if seed else None,
-            mutex_wait=larp.settings.migration_mutex_wait,
+            patience=larp.patience,
         )
     )

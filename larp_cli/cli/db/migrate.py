@@ -17,6 +17,14 @@ def migrate(
         str,
         typer.Argument(help="Where to stop: a revision, the beginning of one, heads, or +N."),
     ] = "head",
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Wait for a database that is not up yet; 0 still tries once.",
+        ),
+    ] = None,
 ) -> None:
     """Apply the pending revisions, each in a transaction of its own.
 
@@ -25,18 +33,23 @@ def migrate(
 
     Examples:
       larp db migrate
+      larp db migrate --wait 60
       larp db migrate +1
       larp db migrate -c other/alembic.ini
     """
-    from larp_cli.migrations.runner import migrate as apply
+    from larp_cli.migrations.migrate import migrate as apply
 
     larp: Context = ctx.obj
+    if wait is not None:
+        from larp_cli.database.wait import wait_for_database
+
+        wait_for_database(larp.databases.migration, larp.observer, timeout=wait)
     larp.answer(
         apply(
             larp.databases.migration,
             larp.project,
             larp.observer,
             target=revision,
-            mutex_wait=larp.settings.migration_mutex_wait,
+            patience=larp.patience,
         )
     )

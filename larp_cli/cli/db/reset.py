@@ -45,6 +45,6 @@ def reset(
             ask=typed_name(larp.terminal),
             backups=larp.settings.larp_home / "backups" if backup else None,
             seeds=larp.seeds if seed else None,
-            mutex_wait=larp.settings.migration_mutex_wait,
+            patience=larp.patience,
         )
     )

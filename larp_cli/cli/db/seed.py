@@ -20,10 +20,10 @@ def seed(
     ] = None,
     allow_production: AllowProduction = False,
 ) -> None:
-    """Load development data: seeds/*.sql, then seeds/NAME/*.sql, in one transaction.
+    """Load the development data in seeds/, in one transaction.
 
-    The files are plain SQL, loaded in the order of their names with the schema first in
-    the search path. If a statement fails, nothing is loaded.
+    It is plain SQL: seeds/*.sql, then seeds/NAME/*.sql, each in the order of their names,
+    with the schema first in the search path. If a statement fails, nothing is loaded.
 
     Examples:
       larp db seed
@@ -40,6 +40,6 @@ def seed(
             seeds=larp.seeds,
             environment=env,
             allow_production=allow_production,
-            mutex_wait=larp.settings.migration_mutex_wait,
+            patience=larp.patience,
         )
     )

@@ -21,9 +21,10 @@ def shell(
         list[str] | None, typer.Argument(metavar="PSQL_ARGUMENT", help="Passed on to psql.")
     ] = None,
 ) -> None:
-    """Open psql on the configured database; its exit status becomes ours.
+    """Open psql on the configured database.
 
-    What follows -- is passed on to psql. With --json psql's output is the result.
+    What follows -- is passed on to psql, and its exit status becomes ours. With --json
+    psql's output is the result.
 
     Examples:
       larp db shell

@@ -10,10 +10,11 @@ app = new_app()
 
 @app.command(cls=DatabaseCommand)
 def status(ctx: typer.Context) -> None:
-    """Show where the database stands: server, schema, revision, what is pending or ahead.
+    """Show where the database stands against the revisions.
 
-    Ends with 0 at head, and with 3 when it is behind, ahead or not initialised. Takes no
-    lock and changes nothing.
+    The server, the schema, its revision, what is pending or ahead, who migrates. Ends
+    with 0 at head, and with 3 when it is behind, ahead or not initialised. Takes no lock
+    and changes nothing.
 
     Examples:
       larp db status

@@ -10,7 +10,9 @@ app = new_app()
 
 @app.command(cls=LarpCommand)
 def stop(ctx: typer.Context) -> None:
-    """Stop the embedded PostgreSQL, and keep it up no longer between commands.
+    """Stop the embedded PostgreSQL, and keep it up no longer.
+
+    It stops now, also when another command uses it.
 
     Examples:
       larp db stop

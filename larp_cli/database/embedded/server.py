@@ -114,8 +114,9 @@ class EmbeddedServer:
         postmaster = cluster.postmaster()
         if postmaster is None:
             installation()  # first: without it there is nothing to announce
-            version = self._version() or MAJOR
-            self._observer.note(f"using the embedded PostgreSQL {version} in {self._home}")
+        version = self._version() or MAJOR
+        self._observer.note(f"using the embedded PostgreSQL {version} in {self._home}")
+        if postmaster is None:
             cluster.initialise()
             cluster.start()
             postmaster = cluster.postmaster()

@@ -1,0 +1,34 @@
+"""``larp db revision``."""
+
+from typing import Annotated
+
+import typer
+
+from larp_cli.cli.commands import DatabaseCommand, new_app
+from larp_cli.cli.context import Context
+
+app = new_app()
+
+
+@app.command(cls=DatabaseCommand)
+def revision(
+    ctx: typer.Context,
+    message: Annotated[str, typer.Option("--message", "-m", help="What the revision does.")],
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Write one without operations; takes no database.")
+    ] = False,
+) -> None:
+    """Write a new revision file from the models.
+
+    It holds what differs between the models and a database at head; where nothing
+    differs, nothing is written. Read it before it runs: Alembic sees no renames.
+
+    Examples:
+      larp db revision -m 'Add players'
+      larp db revision --empty -m 'Fill in missing names'
+    """
+    from larp_cli.migrations.author import write_revision
+
+    larp: Context = ctx.obj
+    database = None if empty else larp.databases.migration
+    larp.answer(write_revision(larp.project, message, database=database))

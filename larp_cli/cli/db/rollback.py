@@ -1,0 +1,56 @@
+"""``larp db rollback``."""
+
+from typing import Annotated
+
+import typer
+
+from larp_cli.cli.commands import DatabaseCommand, new_app
+from larp_cli.cli.confirmation import typed_name
+from larp_cli.cli.context import Context
+from larp_cli.cli.options import AllowProduction, Confirm, Yes
+from larp_cli.errors import UsageError
+
+app = new_app()
+
+
+@app.command(cls=DatabaseCommand)
+def rollback(
+    ctx: typer.Context,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Undo the last N revisions; default: 1.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="REV", help="Undo what came after REV, or base for all.")
+    ] = None,
+    confirm: Confirm = None,
+    yes: Yes = False,
+    allow_production: AllowProduction = False,
+) -> None:
+    """Undo revisions; shows what will be lost first.
+
+    Each revision is undone in a transaction of its own, under the same lock and the same
+    timeouts as a migration. What the revisions made is lost with the data in it: back up
+    before.
+
+    Examples:
+      larp db rollback
+      larp db rollback --steps 2 --confirm larp_manager
+      larp db rollback --to base
+    """
+    from larp_cli.database.guard import Consent
+    from larp_cli.migrations.rollback import rollback as undo
+
+    if steps is not None and to is not None:
+        raise UsageError("--steps and --to exclude each other", hint="larp db rollback --help")
+    larp: Context = ctx.obj
+    larp.answer(
+        undo(
+            larp.databases.migration,
+            larp.project,
+            larp.observer,
+            target=to or f"-{steps or 1}",
+            consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
+            ask=typed_name(larp.terminal),
+            patience=larp.patience,
+        )
+    )

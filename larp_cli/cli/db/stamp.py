@@ -1,0 +1,46 @@
+"""``larp db stamp``."""
+
+from typing import Annotated
+
+import typer
+
+from larp_cli.cli.commands import DatabaseCommand, new_app
+from larp_cli.cli.confirmation import typed_name
+from larp_cli.cli.context import Context
+from larp_cli.cli.options import AllowProduction, Confirm, Yes
+
+app = new_app()
+
+
+@app.command(cls=DatabaseCommand)
+def stamp(
+    ctx: typer.Context,
+    revision: Annotated[str, typer.Argument(help="A revision, head, heads or base.")],
+    confirm: Confirm = None,
+    yes: Yes = False,
+    allow_production: AllowProduction = False,
+) -> None:
+    """Record a revision without running it.
+
+    For a database whose schema is right and whose stamp is wrong. The stamp is confirmed
+    like a rollback, and noted in the ledger.
+
+    Examples:
+      larp db stamp head
+      larp db stamp 4f1c7a9d2b60 --confirm larp_manager
+    """
+    from larp_cli.database.guard import Consent
+    from larp_cli.migrations.rollback import stamp as record
+
+    larp: Context = ctx.obj
+    larp.answer(
+        record(
+            larp.databases.migration,
+            larp.project,
+            larp.observer,
+            revision=revision,
+            consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
+            ask=typed_name(larp.terminal),
+            patience=larp.patience,
+        )
+    )

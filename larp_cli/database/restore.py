@@ -1,0 +1,231 @@
+"""Putting a backup in place of the schema, in one transaction."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import psycopg
+
+from larp_cli.database import metadata
+from larp_cli.database.drop import drop_statement, hangs_outside
+from larp_cli.database.errors import translate
+from larp_cli.database.guard import ENVIRONMENT_KEY
+from larp_cli.database.programs import TICK, end, failure, find_program, running, text_of
+from larp_cli.database.target import NOTICE_A_DEAD_CLIENT
+from larp_cli.errors import CommandFailed, LarpError
+from larp_cli.results.base import sized
+
+if TYPE_CHECKING:
+    from larp_cli.database.archive import Archive
+    from larp_cli.database.target import Database
+    from larp_cli.observer import Observer
+
+RESTORE_TIMEOUT = 24 * 3600.0
+"""Seconds that restoring may take; ``--timeout`` cuts it shorter."""
+CHUNK = 1 << 18
+CONNECTION_LOST = 2
+"""psql's exit status when the connection broke."""
+COMMITTING = "larp-commits-now"
+"""What psql writes to stderr when it has come as far as the COMMIT."""
+
+# Settings at the head of pg_restore's script: the first would take our lock_timeout away, the
+# other is unknown to servers before 17.
+UNWANTED = re.compile(rb"^SET (?:lock_timeout|transaction_timeout) = 0;\n", re.MULTILINE)
+HEAD_BYTES = 4096
+
+PSQL_ERROR = re.compile(r"^psql:<stdin>:\d+: \w+:  (?!0[012])([0-9A-Z]{5}): (.*)", re.MULTILINE)
+"""With VERBOSITY=verbose: the SQLSTATE and the message; classes 00 to 02 are no errors."""
+
+MISSING_ROLE = re.compile(r'role ".*" does not exist')
+
+
+def restore_schema(
+    database: Database, archive: Archive, observer: Observer, *, options: tuple[str, ...] = ()
+) -> None:
+    """Replace the schema by what is in the archive; whatever goes wrong, nothing is changed.
+
+    pg_restore writes the script, psql runs it, and we stand between them: we write BEGIN, the
+    drop, and, once pg_restore has ended well, COMMIT. ``psql --single-transaction`` would
+    commit half a script when what feeds it dies.
+
+    Args:
+        database: The database, by the URL for DDL, with the migration mutex held.
+        archive: What to restore, verified.
+        observer: Told how much is done.
+        options: More options of pg_restore, such as ``--no-owner``.
+
+    Raises:
+        Refused: Something outside the schema hangs on it.
+        CommandFailed: A statement failed, or the archive could not be read.
+        Locked: The schema's tables stayed locked.
+    """
+    observer.started(f"restoring the schema {database.schema} from {archive.path}")
+    with (
+        _use_list(archive, database.schema) as entries,
+        tempfile.TemporaryFile() as complaints,
+        tempfile.TemporaryFile() as errors,
+        running(
+            [archive.program, "--file=-", "--use-list=/dev/stdin", *options, archive.path],
+            database,
+            stdin=entries,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+        ) as reader,
+        running(_psql(archive), database, stdin=subprocess.PIPE, stderr=errors) as psql,
+        _deadline(RESTORE_TIMEOUT, reader, psql) as late,
+    ):
+        taken = _run(database, archive, reader, psql, observer)
+        if late.is_set():
+            raise CommandFailed(
+                f"restoring was not finished after {RESTORE_TIMEOUT:g} s; nothing was changed"
+            )
+        if taken and reader.returncode != 0:
+            raise _unchanged(failure("pg_restore", reader, complaints))
+        if not taken or psql.wait() != 0:
+            error = _psql_error(database, psql, errors)
+            if psql.returncode == CONNECTION_LOST and COMMITTING in text_of(errors):
+                raise CommandFailed(
+                    f"{error.message}; whether the schema was replaced is not known",
+                    hint="larp db status",
+                )
+            raise _unchanged(error)
+    observer.finished("")
+
+
+def _psql(archive: Archive) -> list[str | Path]:
+    # The one beside pg_restore: another may not know the commands at the head of its script.
+    beside = archive.program.with_name("psql")
+    program = beside if beside.exists() else find_program("psql", server_major=0)
+    return [
+        program,
+        "--no-psqlrc",
+        "--no-password",
+        "--quiet",
+        "--set=ON_ERROR_STOP=1",
+        "--set=VERBOSITY=verbose",
+        "--file=-",
+    ]
+
+
+def _run(
+    database: Database,
+    archive: Archive,
+    reader: subprocess.Popen[bytes],
+    psql: subprocess.Popen[bytes],
+    observer: Observer,
+) -> bool:
+    """Pass the script on, and commit if all of it was read; False if psql took no more."""
+    assert reader.stdout is not None and psql.stdin is not None
+    try:
+        _write(psql.stdin, _prologue(database, archive))
+        _pump(reader.stdout, psql.stdin, observer)
+        if reader.wait() == 0:
+            _write(psql.stdin, _epilogue(database))
+            psql.stdin.close()
+    except BrokenPipeError:
+        psql.wait()
+        return False
+    return True
+
+
+def _pump(source: IO[bytes], sink: IO[bytes], observer: Observer) -> None:
+    head = b""
+    while len(head) < HEAD_BYTES and (chunk := source.read(HEAD_BYTES)):
+        head += chunk
+    _write(sink, UNWANTED.sub(b"", head, count=2))
+    passed, told = len(head), time.monotonic()
+    while chunk := source.read(CHUNK):
+        _write(sink, chunk)
+        passed += len(chunk)
+        if time.monotonic() - told >= TICK:
+            observer.progress(sized(passed))
+            told = time.monotonic()
+
+
+def _write(sink: IO[bytes], data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[sink.write(rest) :]
+
+
+def _prologue(database: Database, archive: Archive) -> bytes:
+    statements = [
+        "SET client_encoding = 'UTF8'",
+        "SET statement_timeout = 0",
+        "SET idle_in_transaction_session_timeout = 0",
+        NOTICE_A_DEAD_CLIENT,
+        "BEGIN",
+        drop_statement(database.schema, create=not archive.creates(database.schema)).as_string(),
+    ]
+    if database.lock_timeout is not None:
+        statements.insert(0, f"SET lock_timeout = {max(1, round(database.lock_timeout * 1000))}")
+    return "".join(f"{statement};\n" for statement in statements).encode()
+
+
+def _epilogue(database: Database) -> bytes:
+    """Stamp our environment over the one that the dump brought, and commit."""
+    statements = ["SET client_encoding = 'UTF8'"]
+    if database.bookkeeping_schema == database.schema:
+        statements += metadata.statements(
+            database.schema, ENVIRONMENT_KEY, database.environment.value
+        )
+    script = "".join(f"\n{statement};" for statement in statements)
+    return f"{script}\n\\warn {COMMITTING}\nCOMMIT;\n".encode()
+
+
+def _psql_error(database: Database, psql: subprocess.Popen[bytes], errors: IO[bytes]) -> LarpError:
+    found = PSQL_ERROR.search(text_of(errors))
+    if found is None:
+        return failure("psql", psql, errors)
+    state, message = found.groups()
+    if state == psycopg.errors.DependentObjectsStillExist.sqlstate:
+        return hangs_outside(message)
+    if MISSING_ROLE.search(message):
+        return CommandFailed(
+            f"the backup names what is not here: {message}",
+            hint="leave owners and grants out: --no-owner --no-privileges",
+        )
+    try:
+        error = psycopg.errors.lookup(state)(message)
+    except KeyError:
+        return failure("psql", psql, errors)
+    return translate(error, database.url)
+
+
+def _unchanged(error: LarpError) -> LarpError:
+    return type(error)(f"{error.message}; nothing was changed", hint=error.hint)
+
+
+@contextmanager
+def _use_list(archive: Archive, schema: str) -> Iterator[IO[bytes]]:
+    with tempfile.TemporaryFile() as file:
+        file.write("\n".join(archive.wanted(schema)).encode() + b"\n")
+        file.seek(0)
+        yield file
+
+
+@contextmanager
+def _deadline(seconds: float, *processes: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
+    """End the programs when the time is up; a pipe between them then ends too."""
+    late = threading.Event()
+
+    def expire() -> None:
+        late.set()
+        for process in processes:
+            end(process)
+
+    timer = threading.Timer(seconds, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()

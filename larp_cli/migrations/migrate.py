@@ -1,0 +1,154 @@
+"""Bringing a database up to a revision: ask first, then one migrator at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from larp_cli.database import metadata
+from larp_cli.database.guard import ENVIRONMENT_KEY, require_same_environment, stamp_environment
+from larp_cli.errors import ConfigurationError
+from larp_cli.migrations.ledger import Ledger
+from larp_cli.migrations.mutex import migration_mutex
+from larp_cli.migrations.project import explained
+from larp_cli.migrations.revisions import unknown
+from larp_cli.migrations.state import current_heads, placed
+from larp_cli.results import AppliedRevision, Direction, Migrated, newer_code
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import RevisionStep
+    from larp_cli.database.target import Database
+    from larp_cli.migrations.patience import Patience
+    from larp_cli.migrations.project import Project
+    from larp_cli.migrations.runner import Work
+    from larp_cli.observer import Observer
+
+
+def migrate(
+    database: Database,
+    project: Project,
+    observer: Observer,
+    *,
+    target: str = "head",
+    patience: Patience,
+) -> Migrated:
+    """Apply the pending revisions up to ``target``.
+
+    Args:
+        database: The database, whose server must be up.
+        project: The revisions.
+        observer: Told of every revision.
+        target: A revision, a unique beginning of one, ``head``, ``heads`` or ``+N``.
+        patience: How long to wait for locks and for another migrator.
+
+    Raises:
+        ConfigurationError: The target is not a revision that can be reached.
+        Refused: The database belongs to another environment.
+        Locked: Another migrator did not end in time, or a table stayed locked.
+        MigrationFailed: A revision failed; those before it are committed.
+    """
+    began = time.monotonic()
+    database = placed(database, project)
+    before = current_heads(database, project)
+    applied: tuple[AppliedRevision, ...] = ()
+    if _has_work(database, project, target, before):
+        require_own_environment(database, "larp db migrate")
+        with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as mutex:
+            # Another migrator may have done the work while we waited.
+            before = current_heads(database, project)
+            if not _is_done(project, target, before):
+                from larp_cli.migrations.runner import Runner
+
+                runner = Runner(database, project, observer, mutex=mutex, patience=patience)
+                work = upgrade_work(database, project, target, before)
+                applied = runner.run(work, Direction.UP)
+                stamp_environment(mutex, database, command="larp db migrate")
+    return Migrated(
+        database=database.name,
+        schema=database.schema,
+        before=before,
+        after=current_heads(database, project) if applied else before,
+        applied=applied,
+        seconds=time.monotonic() - began,
+    )
+
+
+def upgrade_work(
+    database: Database, project: Project, target: str, current: tuple[str, ...]
+) -> Sequence[Work]:
+    """List the steps from the ``current`` heads up to ``target``.
+
+    Raises:
+        ConfigurationError: The database or the target names a revision that is not on disk.
+    """
+    if not target.strip():
+        raise ConfigurationError("the revision to migrate to is empty", hint="larp db migrate head")
+    require_known(database, project, current)
+    heads = project.script.get_heads()
+    if target == "head" and len(heads) > 1:
+        raise ConfigurationError(
+            f"the revisions have several heads: {', '.join(heads)}",
+            hint=f"alembic -c {project.config_file} merge heads, or larp db migrate heads",
+        )
+    with explained(project.config_file):
+        return work_of(project.script._upgrade_revs(target, current))  # type: ignore[arg-type]
+
+
+def work_of(steps: Sequence[RevisionStep]) -> list[Work]:
+    """Say of each of Alembic's steps what is told and written down about it."""
+    from larp_cli.migrations.runner import Work
+
+    return [
+        Work(
+            step=step,
+            revision=step.revision.revision,
+            description=step.revision.doc,
+            file=Path(step.revision.path),
+        )
+        for step in steps
+    ]
+
+
+def require_known(database: Database, project: Project, current: tuple[str, ...]) -> None:
+    """Refuse to touch a database that newer code has migrated.
+
+    Raises:
+        ConfigurationError: A stamped revision is not on disk.
+    """
+    missing = unknown(project.script, current)
+    if missing:
+        with database.connection() as connection:
+            runs = Ledger(database.bookkeeping_schema).runs_of(connection, missing)
+        raise ConfigurationError(
+            f"the database is ahead of this code: it is at {', '.join(missing)},"
+            " which is not among the revision files",
+            hint=newer_code(runs),
+        )
+
+
+def require_own_environment(database: Database, command: str) -> str | None:
+    """Refuse a database that is stamped with another environment; returns the stamp.
+
+    Raises:
+        Refused: ENVIRONMENT is not what is stamped in the database.
+    """
+    with database.connection() as connection:
+        stamped = metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY)
+    require_same_environment(database, stamped, command=command)
+    return stamped
+
+
+def _has_work(database: Database, project: Project, target: str, current: tuple[str, ...]) -> bool:
+    """Look whether anything is pending, without Alembic where that is possible."""
+    if _is_done(project, target, current):
+        return False
+    if project.heads_on_disk is not None and target in ("head", "heads"):
+        return True
+    return bool(upgrade_work(database, project, target, current))
+
+
+def _is_done(project: Project, target: str, current: tuple[str, ...]) -> bool:
+    """Look whether the database is at head, as far as that can be known without Alembic."""
+    return target in ("head", "heads") and project.heads_on_disk == frozenset(current)

@@ -1,0 +1,142 @@
+"""What a migration would do: the pending revisions, their SQL, and what may go wrong.
+
+It looks and changes nothing: no lock is taken, not even the mutex.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from larp_cli.database.catalogue import server_major
+from larp_cli.database.relations import tables_by_name
+from larp_cli.errors import ExtraMissing
+from larp_cli.migrations.migrate import upgrade_work
+from larp_cli.migrations.revisions import revision_of
+from larp_cli.migrations.squawk import find_squawk
+from larp_cli.migrations.state import current_heads, placed
+from larp_cli.results import Hazard, MigrationPlan, PlannedRevision, TouchedTable
+
+if TYPE_CHECKING:
+    from alembic.script import Script
+    from larp_cli.database.target import Database
+    from larp_cli.migrations.hazards import Suspect
+    from larp_cli.migrations.offline import Rendered
+    from larp_cli.migrations.project import Project
+    from larp_cli.migrations.runner import Work
+    from larp_cli.migrations.touched import TableName
+
+
+def make_plan(
+    database: Database,
+    project: Project,
+    *,
+    target: str = "head",
+    with_hazards: bool = True,
+    check: bool = False,
+) -> MigrationPlan:
+    """Say what a migration up to ``target`` would do.
+
+    Args:
+        database: The database; a role that may only read is enough.
+        project: The revisions.
+        target: As for a migration; with several heads ``head`` means all of them.
+        with_hazards: Whether to look for hazards, where squawk is installed.
+        check: Whether a hazard that is not waived makes the answer a "no".
+
+    Raises:
+        ConfigurationError: The target is not a revision that can be reached.
+        ExtraMissing: Hazards are to be checked, and squawk is not installed.
+    """
+    squawk = find_squawk() if with_hazards or check else None
+    if check and squawk is None:
+        raise ExtraMissing("lint", "looking for hazards")
+    database = placed(database, project)
+    current = current_heads(database, project)
+    work = _pending(database, project, target, current)
+    return MigrationPlan(
+        database=database.name,
+        schema=database.schema,
+        current=current,
+        target=target,
+        revisions=_planned(database, project, work, current, squawk) if work else (),
+        hazards_checked=squawk is not None,
+        required=check,
+    )
+
+
+def _pending(
+    database: Database, project: Project, target: str, current: tuple[str, ...]
+) -> Sequence[Work]:
+    if target in ("head", "heads") and project.heads_on_disk == frozenset(current):
+        return ()
+    if target == "head" and len(project.script.get_heads()) > 1:
+        target = "heads"
+    return upgrade_work(database, project, target, current)
+
+
+def _planned(
+    database: Database,
+    project: Project,
+    work: Sequence[Work],
+    current: tuple[str, ...],
+    squawk: Path | None,
+) -> tuple[PlannedRevision, ...]:
+    from larp_cli.migrations.hazards import Suspect, find_hazards
+    from larp_cli.migrations.offline import render
+
+    rendered = render(database, project, work, current)
+    suspects = [
+        Suspect(Path(project.script.get_revision(item.revision).path), rendered[item.revision])
+        for item in work
+    ]
+    names = {
+        name
+        for suspect in suspects
+        for touched in suspect.touched
+        for name in (*touched.targets, *touched.referenced, *touched.created)
+    }
+    with database.connection() as connection:
+        tables = tables_by_name(connection, names)
+        major = server_major(connection)
+    hazards: list[tuple[Hazard, ...]] = [() for _ in suspects]
+    if squawk is not None:
+        hazards = find_hazards(squawk, suspects, server_major=major, existing=tables)
+    return tuple(
+        _revision(project.script.get_revision(item.revision), suspect, tables, found)
+        for item, suspect, found in zip(work, suspects, hazards, strict=True)
+    )
+
+
+def _revision(
+    script: Script,
+    suspect: Suspect,
+    tables: dict[TableName, TouchedTable],
+    hazards: tuple[Hazard, ...],
+) -> PlannedRevision:
+    facts = revision_of(script)
+    rendered = suspect.rendered
+    names = [
+        name for touched in suspect.touched for name in (*touched.targets, *touched.referenced)
+    ]
+    return PlannedRevision(
+        revision=facts.revision,
+        down_revisions=facts.down_revisions,
+        description=facts.description,
+        path=suspect.path,
+        sql=_script(rendered),
+        statements=tuple(rendered.statements),
+        inspects_database=rendered.inspects_database,
+        incomplete=rendered.incomplete,
+        tables=tuple(
+            {tables[name].name: tables[name] for name in names if name in tables}.values()
+        ),
+        hazards=hazards,
+    )
+
+
+def _script(rendered: Rendered) -> str | None:
+    if rendered.incomplete is not None and not rendered.statements:
+        return None
+    return "\n\n".join(statement.sql for statement in rendered.statements)

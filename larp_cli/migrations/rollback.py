@@ -1,0 +1,175 @@
+"""Undoing revisions, and recording one without running it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from larp_cli.database.guard import Ask, Consent, examine, require_consent
+from larp_cli.errors import Refused
+from larp_cli.migrations.migrate import require_known, work_of
+from larp_cli.migrations.mutex import migration_mutex
+from larp_cli.migrations.project import explained
+from larp_cli.migrations.revisions import unknown
+from larp_cli.migrations.state import current_heads, placed
+from larp_cli.results import AppliedRevision, Direction, RolledBack, Stamped
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import StampStep
+    from larp_cli.database.target import Database
+    from larp_cli.migrations.patience import Patience
+    from larp_cli.migrations.project import Project
+    from larp_cli.migrations.runner import Work
+    from larp_cli.observer import Observer
+
+
+def rollback(
+    database: Database,
+    project: Project,
+    observer: Observer,
+    *,
+    target: str,
+    consent: Consent,
+    ask: Ask,
+    patience: Patience,
+) -> RolledBack:
+    """Undo revisions down to ``target``, each in a transaction of its own.
+
+    Args:
+        database: The database, by the URL for DDL.
+        project: The revisions.
+        observer: Told what will be undone, and of every revision.
+        target: A revision that stays, ``base``, or ``-N``.
+        consent: What the command line says already.
+        ask: Asks for the database's name at a terminal.
+        patience: How long to wait for locks and for another migrator.
+
+    Raises:
+        ConfigurationError: The target is not below where the database stands.
+        Refused: Consent is missing; nothing was changed.
+        MigrationFailed: A revision failed; those before it are undone.
+    """
+    began = time.monotonic()
+    database = placed(database, project)
+    before = current_heads(database, project)
+    undone: tuple[AppliedRevision, ...] = ()
+    planned = downgrade_work(database, project, target, before)
+    if planned:
+        for work in planned:
+            observer.note(f"will be undone: {work.revision} {work.description}")
+        require_consent(
+            database,
+            examine(database),
+            consent,
+            command="larp db rollback",
+            loss="what these revisions made will be lost",
+            ask=ask,
+            observer=observer,
+        )
+        with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as mutex:
+            from larp_cli.migrations.runner import Runner
+
+            _require_unchanged(before, current_heads(database, project))
+            runner = Runner(database, project, observer, mutex=mutex, patience=patience)
+            undone = runner.run(planned, Direction.DOWN)
+    return RolledBack(
+        database=database.name,
+        schema=database.schema,
+        before=before,
+        after=current_heads(database, project) if undone else before,
+        undone=undone,
+        seconds=time.monotonic() - began,
+    )
+
+
+def downgrade_work(
+    database: Database, project: Project, target: str, current: tuple[str, ...]
+) -> Sequence[Work]:
+    """List the steps from the ``current`` heads down to ``target``.
+
+    Raises:
+        ConfigurationError: The target is unknown, or not below where the database stands.
+    """
+    require_known(database, project, current)
+    with explained(project.config_file):
+        return work_of(project.script._downgrade_revs(target, current))  # type: ignore[arg-type]
+
+
+def stamp(
+    database: Database,
+    project: Project,
+    observer: Observer,
+    *,
+    revision: str,
+    consent: Consent,
+    ask: Ask,
+    patience: Patience,
+) -> Stamped:
+    """Record ``revision`` without running anything.
+
+    Args:
+        database: The database, by the URL for DDL.
+        project: The revisions.
+        observer: Told what is at stake.
+        revision: A revision, ``head``, ``heads`` or ``base``.
+        consent: What the command line says already.
+        ask: Asks for the database's name at a terminal.
+        patience: How long to wait for another migrator.
+
+    Raises:
+        ConfigurationError: There is no such revision.
+        Refused: Consent is missing; nothing was changed.
+    """
+    database = placed(database, project)
+    before = current_heads(database, project)
+    work = _stamp_work(project, revision, before)
+    if work:
+        require_consent(
+            database,
+            examine(database),
+            consent,
+            command=f"larp db stamp {revision}",
+            loss=f"the stamp {', '.join(before) or 'base'} becomes {revision}, and nothing is run",
+            ask=ask,
+            observer=observer,
+        )
+        with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as mutex:
+            from larp_cli.migrations.runner import Runner
+
+            _require_unchanged(before, current_heads(database, project))
+            purge = bool(unknown(project.script, before))
+            Runner(database, project, observer, mutex=mutex, patience=patience, purge=purge).run(
+                work, Direction.STAMP
+            )
+    return Stamped(
+        database=database.name,
+        schema=database.schema,
+        before=before,
+        after=current_heads(database, project) if work else before,
+    )
+
+
+def _stamp_work(project: Project, revision: str, current: tuple[str, ...]) -> list[Work]:
+    """List the steps of a stamp; one that is unknown here is replaced, whatever it was."""
+    from larp_cli.migrations.runner import Work
+
+    known = () if unknown(project.script, current) else current
+    with explained(project.config_file):
+        steps = project.script._stamp_revs(revision, known)
+    return [Work(step=step, revision=_stamped(step), description="", file=None) for step in steps]
+
+
+def _stamped(step: StampStep) -> str:
+    """Name the revision to which a step stamps; ``base`` where it takes one away."""
+    return ", ".join(step.to_) or "base"
+
+
+def _require_unchanged(seen: tuple[str, ...], found: tuple[str, ...]) -> None:
+    """Refuse to go on when another migrator moved the database while the operator looked."""
+    if seen != found:
+        raise Refused(
+            f"the database moved from {', '.join(seen) or 'base'} to"
+            f" {', '.join(found) or 'base'} meanwhile; nothing was changed",
+            hint="larp db status",
+        )

@@ -1,0 +1,97 @@
+"""Looking over a revision's shoulder: who blocks it, and how far an index build has come."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import psycopg
+
+from larp_cli.database.catalogue import blockers_of, index_progress
+from larp_cli.results import Blocker
+
+if TYPE_CHECKING:
+    from larp_cli.observer import Observer
+
+POLL_SECONDS = 0.5
+
+
+class Watch:
+    """Asks the server about one session, every half second, on another connection.
+
+    The connection is the one that holds the mutex, which has nothing else to do. It ends
+    quietly when that connection does: the runner notices by itself.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection, pid: int, observer: Observer, *, patience: float
+    ) -> None:
+        self._connection = connection
+        self._pid = pid
+        self._observer = observer
+        # Whoever blocks must be seen before the lock timeout ends the waiting.
+        self._interval = min(POLL_SECONDS, patience / 3)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="larp-watch", daemon=True)
+        self._told = ""
+        self.blockers: tuple[Blocker, ...] = ()
+        """Who was last seen to block the session."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def forget(self) -> None:
+        """Forget who was seen: another attempt begins."""
+        self.blockers, self._told = (), ""
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            try:
+                self._look()
+            except psycopg.Error:
+                return
+
+    def _look(self) -> None:
+        blockers = blockers_of(self._connection, self._pid)
+        if blockers:
+            self.blockers = blockers
+            self._tell(f"a lock held by {named(blockers)}", waiting=True)
+            return
+        progress = index_progress(self._connection, self._pid)
+        if progress is not None:
+            self._tell(progress, waiting=False)
+
+    def _tell(self, text: str, *, waiting: bool) -> None:
+        if text == self._told:
+            return
+        self._told = text
+        if waiting:
+            self._observer.waiting(text)
+        else:
+            self._observer.progress(text)
+
+
+def named(blockers: tuple[Blocker, ...]) -> str:
+    """Name sessions so that an operator finds them: pid, application, user, age."""
+    return ", ".join(
+        f"pid {blocker.pid} ({blocker.application or 'unnamed'}, user {blocker.user},"
+        f" {blocker.state}{_since(blocker)})"
+        for blocker in blockers
+    )
+
+
+def _since(blocker: Blocker) -> str:
+    if blocker.query_started is None:
+        return ""
+    return f", last query started {blocker.query_started:%H:%M:%S %Z}"

@@ -1,0 +1,165 @@
+"""The session in which revisions run: its timeouts, its own lock, index builds apart.
+
+``lock_timeout`` and ``statement_timeout`` are set on the session, because ``SET LOCAL`` is
+lost inside Alembic's ``autocommit_block``. Building an index with ``CONCURRENTLY`` blocks
+nobody while it waits, so it may wait longer than any other statement.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy import event
+
+from larp_cli.database.catalogue import invalid_index, lock_holders
+from larp_cli.database.target import NOTICE_A_DEAD_CLIENT
+from larp_cli.errors import Locked
+from larp_cli.migrations.mutex import POLL_SECONDS, mutex_key
+from larp_cli.migrations.patience import Timeouts
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from larp_cli.database.target import Database
+    from larp_cli.observer import Observer
+
+_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+_CONCURRENT = re.compile(
+    r"^\s*(?:CREATE\s+(?:UNIQUE\s+)?|DROP\s+|RE)INDEX\b.*?\bCONCURRENTLY\b", re.I | re.S
+)
+_SETTING = re.compile(r"_timeout\b|synchronous_commit|\bRESET\s+ALL\b|\bDISCARD\s+ALL\b", re.I)
+_CREATED = re.compile(
+    rf"^\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+    rf"(?P<index>{_NAME})\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)",
+    re.I,
+)
+
+
+@contextmanager
+def open_worker(
+    database: Database, timeouts: Timeouts, observer: Observer, *, wait: float
+) -> Iterator[Worker]:
+    """Open the session in which revisions run.
+
+    It holds a second advisory lock, which tells that the session of a killed migrator is
+    really gone: the server may finish a statement whose client has died.
+
+    Raises:
+        Locked: The session of an earlier migrator was still there after ``wait`` seconds.
+    """
+    with database.engine(observer=observer) as engine, engine.connect() as connection:
+        _await_predecessor(driver_connection(connection), database, observer, wait)
+        driver_connection(connection).execute(NOTICE_A_DEAD_CLIENT)
+        connection.connection.commit()
+        yield Worker(connection, timeouts, observer)
+
+
+def driver_connection(connection: sa.Connection) -> psycopg.Connection[Any]:
+    """Return psycopg's connection below SQLAlchemy's."""
+    driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
+    assert driver is not None
+    return driver
+
+
+class Worker:
+    """The session in which revisions run, as seen by the runner."""
+
+    def __init__(self, connection: sa.Connection, timeouts: Timeouts, observer: Observer) -> None:
+        self.connection = connection
+        self._timeouts = timeouts
+        self._observer = observer
+        self._relaxed = False
+        """An index was built concurrently: the timeouts are still its own."""
+        self._altered = True
+        """The session's settings may not be ours: nothing set yet, or a revision set them."""
+        event.listen(connection, "before_cursor_execute", self._before)
+
+    @property
+    def driver(self) -> psycopg.Connection[Any]:
+        """The driver's connection, below SQLAlchemy's."""
+        return driver_connection(self.connection)
+
+    def begin(self, *, last: bool) -> None:
+        """Prepare the session for a revision, which may be the last of the run.
+
+        Only the last commit waits for the disk: it flushes all that came before it. If the
+        server crashes in between, the newest revisions are gone as if they had never run,
+        each with its stamp and its line in the ledger, and the next run applies them again.
+        Source: PostgreSQL manual, "Asynchronous Commit".
+        """
+        if self._altered or self._relaxed:
+            self._set_timeouts(self._timeouts.lock, self._timeouts.statement)
+            self.driver.execute("SELECT set_config('synchronous_commit', 'off', false)")
+            self._altered = self._relaxed = False
+        if last:
+            self.driver.execute("RESET synchronous_commit")
+            self._altered = True
+
+    def rollback(self) -> None:
+        """Undo what a failed revision left; settings made within it are undone with it."""
+        self.connection.rollback()
+        self._altered = True
+
+    def _before(
+        self, _connection: sa.Connection, _cursor: object, statement: str, *_rest: object
+    ) -> None:
+        if _CONCURRENT.match(statement) and self.driver.autocommit:
+            self._set_timeouts(0, self._timeouts.concurrently)
+            self._relaxed = True
+            self._drop_remains(self.driver, statement)
+        elif self._relaxed:
+            self._set_timeouts(self._timeouts.lock, self._timeouts.statement)
+            self._relaxed = False
+        if _SETTING.search(statement):
+            # In this revision it is the author's will; the next one finds ours again.
+            self._altered = True
+
+    def _set_timeouts(self, lock: float, statement: float) -> None:
+        """Set both timeouts on the session, seconds; 0 switches one off."""
+        self.driver.execute(
+            "SELECT set_config('lock_timeout', %s, false),"
+            " set_config('statement_timeout', %s, false)",
+            (_milliseconds(lock), _milliseconds(statement)),
+        )
+
+    def _drop_remains(self, connection: psycopg.Connection[Any], statement: str) -> None:
+        """Drop the invalid index that a failed build of the same name has left."""
+        created = _CREATED.match(statement)
+        if created is None:
+            return
+        name = invalid_index(connection, created["index"], created["table"])
+        if name is not None:
+            self._observer.note(f"rebuilding the invalid index {'.'.join(name)}")
+            connection.execute(
+                sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(*name))
+            )
+
+
+def _await_predecessor(
+    connection: psycopg.Connection[Any], database: Database, observer: Observer, wait: float
+) -> None:
+    key = mutex_key(f"{database.schema}:worker")
+    deadline = time.monotonic() + wait
+    told = False
+    while connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone() != (True,):
+        holders = ", ".join(f"pid {holder.pid}" for holder in lock_holders(connection, key))
+        if time.monotonic() >= deadline:
+            raise Locked(
+                f"the session of an earlier migrator is still at work: {holders}",
+                hint="see what it does in pg_stat_activity; larp db status shows it too",
+            )
+        if not told:
+            observer.waiting(f"the session of an earlier migrator to end: {holders}")
+            told = True
+        connection.rollback()
+        time.sleep(POLL_SECONDS)
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(max(1, round(seconds * 1000)) if seconds else 0)

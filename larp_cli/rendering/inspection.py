@@ -1,0 +1,108 @@
+"""What there is to say about plans, checks and new revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from larp_cli import results
+from larp_cli.rendering.document import Block, Facts, Line, Part, Table
+
+
+def of_plan(plan: results.MigrationPlan) -> list[Part]:
+    """Describe a plan: each revision with its SQL, its tables and its hazards."""
+    at = ", ".join(plan.current) or "nothing"
+    if not plan.revisions:
+        return [Line(f"nothing to do: {plan.database} is at {at}")]
+    rows = (("database", plan.database), ("schema", plan.schema), ("from", at), ("to", plan.target))
+    parts: list[Part] = [Facts(rows)]
+    for revision in plan.revisions:
+        parts.extend(_planned(revision))
+    if not plan.hazards_checked:
+        parts.append(Line("hazards were not looked for: pip install 'larp-cli[lint]'"))
+    elif not any(revision.hazards for revision in plan.revisions):
+        parts.append(Line("no hazards found"))
+    return parts
+
+
+def of_check(check: results.DatabaseCheck) -> list[Part]:
+    """Describe a check: what was looked at, what was found, and how to mend it."""
+    parts: list[Part] = [Line(f"checked: {', '.join(check.checked)}")]
+    parts.extend(Line(f"not checked: {what}") for what in check.skipped)
+    if check.findings:
+        rows = tuple((item.code, item.message, item.hint or "") for item in check.findings)
+        parts.append(Table("Findings", ("code", "finding", "hint"), rows))
+    else:
+        parts.append(Line(f"{check.database} is in order, at {', '.join(check.current) or 'base'}"))
+    if check.repair:
+        parts.append(Line("what would make the schema equal the models:"))
+        parts.append(Block("\n".join(check.repair)))
+    return parts
+
+
+def of_revision_file(written: results.RevisionFile) -> list[Part]:
+    """Describe a revision file that was written, or say that none was needed."""
+    if written.path is None:
+        return [Line(f"nothing to do: models and schema are equal, so no “{written.message}”")]
+    rows = (
+        ("revision", written.revision or ""),
+        ("after", ", ".join(written.down_revisions) or "nothing"),
+        ("message", written.message),
+        ("file", str(written.path)),
+    )
+    return [Facts(rows)]
+
+
+def _planned(revision: results.PlannedRevision) -> Iterator[Part]:
+    yield Line("")
+    yield Line(f"{revision.revision} {revision.description}")
+    yield Line(f"-- {revision.path}")
+    if revision.sql:
+        yield Block(_marked(revision))
+    elif revision.incomplete is None:
+        yield Line("-- it runs no SQL")
+    if revision.incomplete is not None:
+        yield Line(f"-- there is more to it: {revision.incomplete}")
+    if revision.tables:
+        rows = tuple(
+            (table.name, _rows(table.estimated_rows), _size(table.estimated_bytes))
+            for table in revision.tables
+        )
+        yield Table("Tables", ("table", "rows, about", "size, about"), rows)
+    if revision.hazards:
+        hazards = tuple(
+            (
+                hazard.rule,
+                " ".join(filter(None, (hazard.message, hazard.advice))),
+                f"waived: {hazard.waived}" if hazard.waived else "",
+                hazard.statement or "",
+            )
+            for hazard in revision.hazards
+        )
+        yield Table("Hazards", ("rule", "hazard", "waived", "statement"), hazards)
+
+
+def _marked(revision: results.PlannedRevision) -> str:
+    """Write the statements, and mark where the transaction is left and taken up again."""
+    texts: list[str] = []
+    in_transaction = True
+    for statement in revision.statements:
+        if statement.in_transaction != in_transaction:
+            in_transaction = statement.in_transaction
+            texts.append(f"-- {'in' if in_transaction else 'outside'} the transaction")
+        texts.append(statement.sql)
+    return "\n".join(texts)
+
+
+def _rows(rows: int | None) -> str:
+    return "unknown" if rows is None else f"{rows:,}"
+
+
+def _size(size: int | None) -> str:
+    if size is None:
+        return "unknown"
+    amount, unit = float(size), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.0f} {unit}"

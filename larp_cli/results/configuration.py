@@ -1,0 +1,75 @@
+"""Facts of the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from larp_cli.errors import ExitCode
+from larp_cli.results.base import Problem, Result, counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingValue:
+    """One setting as it stands."""
+
+    name: str
+    value: str
+    """The effective value; a secret as ``***``."""
+    origin: str
+    """Where it comes from; empty where that was not asked for."""
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigShow(Result):
+    """The effective settings."""
+
+    settings: tuple[SettingValue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What is wrong with one setting; never its value."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigCheck(Result):
+    """Every fault of the settings at once."""
+
+    environment: str | None
+    faults: tuple[Fault, ...] = ()
+    warnings: tuple[Fault, ...] = ()
+
+    @property
+    def problem(self) -> Problem | None:
+        """A single fault is a problem; warnings are not."""
+        if not self.faults:
+            return None
+        verb = "is" if len(self.faults) == 1 else "are"
+        lines = "".join(f"\n  {fault.name}: {fault.message}" for fault in self.faults)
+        return Problem(
+            exit_code=ExitCode.CONFIGURATION,
+            message=f"{counted(len(self.faults), 'setting')} {verb} wrong:{lines}",
+            hint="larp config template shows every setting with its meaning",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigTemplate(Result):
+    """The text of ``.env.example``."""
+
+    verbatim = True
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedSecret(Result):
+    """A fresh SECRET_KEY."""
+
+    verbatim = True
+
+    secret: str = field(repr=False)
