@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,10 +64,22 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, larp_home: Path) -
     root.setLevel(level)
 
 
+@pytest.fixture(scope="session")
+def server_directory() -> Iterator[Path]:
+    """Directory below which servers run.
+
+    Not below pytest's own: as root another session of pytest would close that one to the
+    account of our servers.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="larp-test-"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 @pytest.fixture
-def larp_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def larp_home(server_directory: Path) -> Path:
     """A LARP_HOME that does not exist yet."""
-    return tmp_path_factory.mktemp("home") / "larp home"
+    return Path(tempfile.mkdtemp(dir=server_directory, prefix="home-")) / "larp home"
 
 
 class Larp:
@@ -124,9 +138,8 @@ def larp_process() -> LarpProcess:
 
 def _session_server(major: int) -> Any:
     @pytest.fixture(scope="session", name=f"postgresql_{major}")
-    def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-        directory = tmp_path_factory.mktemp(f"postgresql-{major}")
-        with servers.started(major, directory) as running:
+    def server(server_directory: Path) -> Iterator[Server]:
+        with servers.started(major, server_directory / f"postgresql-{major}") as running:
             yield running
 
     return server
@@ -173,7 +186,7 @@ def missing_database(server: Server) -> str:
 
 
 @pytest.fixture(scope="session")
-def template(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+def template(server: Server, server_directory: Path) -> str:
     """Name of a database at head, to be cloned."""
     name = server.create()
     subprocess.run(
@@ -181,7 +194,7 @@ def template(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
         env={
             "PATH": os.environ["PATH"],
             "DATABASE_URL": server.url(name),
-            "LARP_HOME": str(tmp_path_factory.mktemp("template-home")),
+            "LARP_HOME": str(server_directory / "template-home"),
         },
         check=True,
         timeout=60,

@@ -10,15 +10,6 @@ from larp_cli.database.url import DatabaseUrl, normalise_url
 from larp_cli.errors import ConfigurationError, ExitCode
 
 
-@pytest.fixture(autouse=True)
-def no_libpq_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the developer's own PG* variables out."""
-    for name in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("PGSERVICE", "PGSERVICEFILE", "PGSSLMODE", "PGOPTIONS"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def refusal(text: str) -> ConfigurationError:
     """Give the error that a URL ends in."""
     with pytest.raises(ConfigurationError) as caught:
@@ -106,7 +97,7 @@ def test_one_port_serves_all_hosts() -> None:
 
 
 def test_sqlalchemys_repeated_hosts_are_joined() -> None:
-    """SQLAlchemy's own way of several hosts means the same as libpq's."""
+    """Several hosts in SQLAlchemy's own way mean the same as in libpq's."""
     url = normalise_url("postgresql+psycopg://larp@/game?host=a:5432&host=b:5433")
 
     assert url.address == "a:5432,b:5433"
@@ -253,6 +244,7 @@ def test_a_url_can_be_hashed() -> None:
         ("postgresql://db/game?sslmode=sesame", "value of sslmode", "PGSSLMODE"),
         ("postgresql://db/game?load_balance_hosts=sesame", "load_balance_hosts", "PGLOADBALANCE"),
         ("postgresql://db/game?target_session_attrs=sesame", "target_session_attrs", "PGTARGET"),
+        ("postgresql://a/b?sslmode=require&sslrootcert=system", "too weak", "verify-full"),
         ("postgresql://a,b,c/game?port=1,2", "one port for each host", "host1:5432"),
         ("postgresql://db/game?service=sesame", "service", "PGSERVICEFILE"),
     ],

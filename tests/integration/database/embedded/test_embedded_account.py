@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
-from conftest import Listener, Tenant
 
 from larp_cli.database.embedded import Cluster, EmbeddedServer, installation
 from larp_cli.database.embedded.postmaster import is_alive
 from larp_cli.errors import ConfigurationError, ExitCode
+from tests.integration.database.embedded.support import Listener, Tenant
 
 type Start = Callable[..., Tenant]
 

@@ -13,10 +13,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import TENANT, Listener, Tenant, eventually, postgres_below
 
 from larp_cli.database.embedded import EmbeddedServer
 from larp_cli.errors import ConfigurationError, ExitCode, Locked
+from tests.integration.database.embedded.support import (
+    TENANT,
+    Listener,
+    Tenant,
+    eventually,
+    postgres_below,
+)
 
 type Start = Callable[..., Tenant]
 

@@ -1,0 +1,162 @@
+"""Every command with --json: one document, on success and on failure alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from larp_cli.errors import ExitCode
+from tests.conftest import Larp, LarpProcess, Outcome
+from tests.unit.cli.command_tree import commands
+
+ENVELOPE = ["schema_version", "command", "exit_code", "changed", "result", "error"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command line and what it needs."""
+
+    line: str
+    database: str | None = None
+    """The fixture whose URL is DATABASE_URL; None for the embedded server or none at all."""
+    exit_code: ExitCode = ExitCode.OK
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def refused(line: str) -> Case:
+    """Make a case in which nobody listens at DATABASE_URL."""
+    return Case(line, "dead_database", ExitCode.UNREACHABLE)
+
+
+IN_PRODUCTION = {"ENVIRONMENT": "production"}
+
+SUCCESS = {
+    "db init": Case("db init", "database"),
+    "db migrate": Case("db migrate", "initialised"),
+    "db status": Case("db status", "initialised"),
+    "db history": Case("db history", "initialised"),
+    "db reset": Case("db reset --yes --no-backup", "initialised"),
+    "db backup": Case("db backup schema.dump", "initialised"),
+    "db restore": Case("db restore schema.dump --yes --no-backup", "backed_up"),
+    "db rollback": Case("db rollback --yes", "initialised"),
+    "db stamp": Case("db stamp head --yes", "initialised"),
+    "db check": Case("db check", "initialised"),
+    "db plan": Case("db plan", "initialised"),
+    "db revision": Case("db revision -m unneeded", "initialised"),
+    "db seed": Case("db seed", "initialised"),
+    "db shell": Case("db shell -- --no-psqlrc --command=SELECT(1)", "initialised"),
+    "db wait": Case("db wait", "database"),
+    "db start": Case("db start"),
+    "db stop": Case("db stop"),
+    "config show": Case("config show"),
+    "config check": Case("config check"),
+    "config template": Case("config template"),
+    "config secret": Case("config secret"),
+}
+"""A command line of each command that ends in 0."""
+
+FAILURE = {
+    "db init": refused("db init"),
+    "db migrate": refused("db migrate"),
+    "db status": Case("db status", "database", ExitCode.NEGATIVE),
+    "db history": refused("db history"),
+    "db reset": Case("db reset", "initialised", ExitCode.REFUSED),
+    "db backup": Case("db backup", "database", ExitCode.CONFIGURATION),
+    "db restore": Case("db restore schema.dump", "backed_up", ExitCode.REFUSED),
+    "db rollback": Case("db rollback", "initialised", ExitCode.REFUSED),
+    "db stamp": refused("db stamp head"),
+    "db check": Case("db check", "database", ExitCode.NEGATIVE),
+    "db plan": refused("db plan"),
+    "db revision": refused("db revision -m unneeded"),
+    "db seed": refused("db seed"),
+    "db shell": refused("db shell"),
+    "db wait": refused("db wait --timeout 0.01"),
+    "db start": Case("db start", None, ExitCode.CONFIGURATION, {"SERVE_PORT": "x"}),
+    "db stop": Case("db stop", None, ExitCode.CONFIGURATION, {"SERVE_PORT": "x"}),
+    "config show": Case("config show", None, ExitCode.CONFIGURATION, IN_PRODUCTION),
+    "config check": Case("config check", None, ExitCode.CONFIGURATION, IN_PRODUCTION),
+    "config template": Case("config template --frob", None, ExitCode.USAGE),
+    "config secret": Case("config secret superfluous", None, ExitCode.USAGE),
+}
+"""A command line of each command that ends in something else."""
+
+
+@pytest.fixture(autouse=True)
+def seeds(isolated: None, tmp_path: Path) -> None:
+    """Put development data into the current directory."""
+    (tmp_path / "seeds").mkdir()
+    (tmp_path / "seeds" / "one.sql").write_text("SELECT 1;\n")
+
+
+@pytest.fixture
+def backed_up(larp: Larp, initialised: str) -> str:
+    """URL of a database whose backup is in the current directory."""
+    larp("db", "backup", "schema.dump", env={"DATABASE_URL": initialised})
+    return initialised
+
+
+def run(case: Case, larp: Larp, request: pytest.FixtureRequest) -> Outcome:
+    """Run the case with --json before its words."""
+    environment = dict(case.env)
+    if case.database is not None:
+        environment["DATABASE_URL"] = request.getfixturevalue(case.database)
+    return larp("--json", *case.line.split(), env=environment)
+
+
+def checked(outcome: Outcome, command: str) -> dict[str, Any]:
+    """Check what holds for every document, and return it."""
+    document = outcome.document
+    assert list(document) == ENVELOPE
+    assert document["schema_version"] == 1
+    assert document["command"] == command
+    assert document["exit_code"] == outcome.exit_code
+    assert isinstance(document["changed"], bool)
+    return document
+
+
+def test_every_command_has_its_cases() -> None:
+    """A command that is added is held to the contract from its first day."""
+    every = {found.words for found in commands()}
+
+    assert set(SUCCESS) == every
+    assert set(FAILURE) == every
+
+
+@pytest.mark.parametrize("command", sorted(SUCCESS))
+def test_success_is_one_document(command: str, larp: Larp, request: pytest.FixtureRequest) -> None:
+    """The result is an object, and there is no error."""
+    outcome = run(SUCCESS[command], larp, request)
+
+    document = checked(outcome, command)
+    assert outcome.exit_code == ExitCode.OK, outcome.stderr
+    assert isinstance(document["result"], dict)
+    assert document["error"] is None
+
+
+@pytest.mark.parametrize("command", sorted(FAILURE))
+def test_failure_is_one_document(command: str, larp: Larp, request: pytest.FixtureRequest) -> None:
+    """The error has a code, a message and a hint; an answer of "no" brings its result along."""
+    case = FAILURE[command]
+    outcome = run(case, larp, request)
+
+    document = checked(outcome, command)
+    assert outcome.exit_code == case.exit_code, outcome.stderr
+    assert set(document["error"]) == {"code", "message", "hint"}
+    assert document["error"]["code"] == case.exit_code.name
+    assert document["error"]["message"]
+    assert document["error"]["hint"]
+    assert document["changed"] is False
+
+
+def test_json_is_no_different_in_a_process_of_its_own(
+    larp: Larp, larp_process: LarpProcess, initialised: str
+) -> None:
+    """The document of the process is the whole of its stdout."""
+    here = larp("db", "history", "--json", env={"DATABASE_URL": initialised})
+    there = larp_process("db", "history", "--json", env={"DATABASE_URL": initialised})
+
+    assert there.stdout == here.stdout
+    assert there.exit_code == here.exit_code == ExitCode.OK

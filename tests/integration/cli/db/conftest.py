@@ -1,0 +1,46 @@
+"""Databases that DATABASE_URL names already, and projects of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.projects import ForeignProject, foreign_project
+
+type Use = Callable[[str], str]
+type Build = Callable[..., ForeignProject]
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Use:
+    """Let DATABASE_URL name a database."""
+
+    def use(url: str) -> str:
+        monkeypatch.setenv("DATABASE_URL", url)
+        return url
+
+    return use
+
+
+@pytest.fixture
+def empty(use: Use, database: str) -> str:
+    """URL of an empty database, which DATABASE_URL names."""
+    return use(database)
+
+
+@pytest.fixture
+def ready(use: Use, initialised: str) -> str:
+    """URL of a database at head, which DATABASE_URL names."""
+    return use(initialised)
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    """Build a project of others in a directory of its own."""
+
+    def build(name: str = "theirs", **parts: str) -> ForeignProject:
+        return foreign_project(tmp_path / name, **parts)
+
+    return build

@@ -1,0 +1,86 @@
+"""Logs on stderr: one JSON object a line, or lines for a console; never a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+
+from larp_cli.cli.logs import ConsoleFormatter, JsonFormatter
+from larp_cli.redaction import Redactor
+from tests.conftest import Larp
+
+URL = "postgresql://larp:sesame@db/larp"
+
+
+def record(message: str, *arguments: object, **extra: Any) -> logging.LogRecord:
+    """Make a record, with the exception that is being handled."""
+    made = logging.LogRecord(
+        "larp.test", logging.WARNING, __file__, 1, message, arguments, sys.exc_info()
+    )
+    if made.exc_info == (None, None, None):
+        made.exc_info = None
+    made.__dict__.update(extra)
+    return made
+
+
+def test_a_json_record_is_one_object_on_one_line() -> None:
+    """Line breaks in a message do not tear the record apart."""
+    line = JsonFormatter(str).format(record("first\nsecond %s", "third", revision="4c1"))
+
+    assert len(line.splitlines()) == 1
+    entry = json.loads(line)
+    assert list(entry) == ["time", "level", "logger", "message", "revision"]
+    assert entry["level"] == "warning"
+    assert entry["logger"] == "larp.test"
+    assert entry["message"] == "first\nsecond third"
+    assert entry["revision"] == "4c1"
+    assert entry["time"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter, ConsoleFormatter])
+def test_no_part_of_a_record_shows_a_secret(formatter: Any) -> None:
+    """Message, arguments, extras and traceback are all redacted."""
+    redact = Redactor(("open-sesame-7f3a",)).redact
+    try:
+        raise RuntimeError(f"cannot reach {URL} with open-sesame-7f3a")
+    except RuntimeError:
+        line = formatter(redact).format(record("trying %s", URL, key="open-sesame-7f3a"))
+
+    assert "trying postgresql://larp:***@db/larp" in line
+    assert "RuntimeError" in line
+    assert "sesame" not in line
+
+
+def test_a_console_record_names_level_and_logger() -> None:
+    """People read the level first."""
+    line = ConsoleFormatter(str).format(record("slow"))
+
+    assert line.endswith("WARNING larp.test: slow")
+
+
+def test_json_logs_of_a_command_are_json_lines(larp: Larp, database: str) -> None:
+    """With LOG_FORMAT=json every record of --debug parses by itself."""
+    outcome = larp(
+        "db",
+        "init",
+        "--debug",
+        "--json",
+        env={"DATABASE_URL": database, "LOG_FORMAT": "json"},
+    )
+
+    entries = [json.loads(line) for line in outcome.stderr.splitlines() if line.startswith("{")]
+    assert entries
+    assert all({"time", "level", "logger", "message"} <= entry.keys() for entry in entries)
+    assert outcome.document["exit_code"] == 0
+
+
+def test_a_log_format_that_does_not_exist_is_a_fault(larp: Larp) -> None:
+    """It is told before anything is done."""
+    outcome = larp("db", "status", env={"LOG_FORMAT": "xml"})
+
+    assert outcome.exit_code == 4
+    assert "LOG_FORMAT: must be one of json, console" in outcome.stderr
