@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench import startup
+from bench import migrations, startup
 
 
 def run() -> None:
@@ -16,7 +16,9 @@ def run() -> None:
     runs = parser.parse_args().runs
     print(startup.startup(runs), flush=True)
     with tempfile.TemporaryDirectory(prefix="larp-bench-") as directory:
-        print(startup.at_head(runs, Path(directory)), flush=True)
+        print(startup.at_head(runs, Path(directory) / "at-head"), flush=True)
+        print(migrations.pending(Path(directory) / "pending", runs), flush=True)
+        print(migrations.at_once(Path(directory) / "at-once"), flush=True)
 
 
 if __name__ == "__main__":

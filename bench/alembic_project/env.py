@@ -3,6 +3,7 @@
 import os
 
 import sqlalchemy as sa
+
 from alembic import context
 
 

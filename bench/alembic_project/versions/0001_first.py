@@ -1,6 +1,7 @@
 """Create one table."""
 
 import sqlalchemy as sa
+
 from alembic import op
 
 revision = "0001"

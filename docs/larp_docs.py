@@ -1,0 +1,362 @@
+"""The generated parts of the docs: each function returns Markdown made from the program itself.
+
+`make docs` writes them into the pages with cog, `make lint` checks that they are current.
+Nothing here depends on the terminal, the environment or the machine.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import io
+import json
+import os
+import re
+import textwrap
+import types
+import typing
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from datetime import datetime
+from enum import Enum
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from pydantic import SecretStr
+from typer.main import get_command
+
+from larp_cli import errors, results
+from larp_cli.cli.commands import LarpGroup, split_help
+from larp_cli.cli.context import Context
+from larp_cli.cli.main import app, main
+from larp_cli.rendering.answer import Answer
+from larp_cli.rendering.json import render
+from larp_cli.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "larp_cli"
+
+ENVELOPE = {
+    "schema_version": "Version of this contract. It grows when a field is renamed or removed.",
+    "command": "The words of the command without the program, such as `db migrate`.",
+    "exit_code": "The number with which the process ends: see [exit codes](exit-codes.md).",
+    "changed": "Whether anything but larp's own bookkeeping was changed.",
+    "result": "What the command answers with; null when it failed.",
+    "error": "Why the answer is no (then `result` is there too), or why there is none; else null.",
+}
+ERROR = {
+    "code": "Name of the exit code, such as `UNREACHABLE`.",
+    "message": "What went wrong, in a sentence.",
+    "hint": "The command or the setting that helps; null where there is none.",
+}
+
+
+# --- commands -----------------------------------------------------------------------
+
+
+def tree() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Walk the commands as help lists them: each one's words, and the command."""
+    yield from _below((), get_command(app))
+
+
+def _below(words: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield words, command
+    if isinstance(command, LarpGroup):
+        for name in command.names:
+            yield from _below((*words, name), command.get_command(None, name))
+
+
+def command_help(words: tuple[str, ...]) -> str:
+    """Return what the program writes for ``larp WORDS --help`` on 80 columns."""
+    written = io.StringIO()
+    with mock.patch.dict(os.environ, {"COLUMNS": "80"}, clear=True), redirect_stdout(written):
+        exit_code = main([*words, "--help"])
+    assert exit_code == errors.ExitCode.OK, words
+    return written.getvalue()
+
+
+def help_pages() -> str:
+    """Return the help of every command, each under a heading."""
+    parts = []
+    for words, _ in tree():
+        heading = " ".join(("larp", *words))
+        parts.append(f"## {heading}\n\n```text\n{command_help(words).rstrip()}\n```")
+    return _block("\n\n".join(parts))
+
+
+def command_table(page: str) -> str:
+    """Return a table of the commands, linked to their help on ``page``."""
+    rows = [
+        (f"[`larp {' '.join(words)}`]({page}#larp-{'-'.join(words)})", _summary(command))
+        for words, command in tree()
+        if not isinstance(command, LarpGroup)
+    ]
+    return _table(("command", "does"), rows)
+
+
+def _summary(command: Any) -> str:
+    description, _ = split_help(command.help)
+    return " ".join(description.partition("\n\n")[0].split()).rstrip(".")
+
+
+# --- exit codes ---------------------------------------------------------------------
+
+
+def exit_code_table() -> str:
+    """Return every exit code with its meaning."""
+    meanings = _member_docs(errors.ExitCode)
+    rows = [(f"{code:d}", f"`{code.name}`", meanings[code.name]) for code in errors.ExitCode]
+    return _table(("code", "name", "meaning"), rows)
+
+
+# --- settings -----------------------------------------------------------------------
+
+
+def settings_tables() -> str:
+    """Return the settings, a table for each section."""
+    used = _used_settings()
+    parts = []
+    for section, fields in groupby(Settings.model_fields.items(), lambda item: _section(item[1])):
+        rows = [
+            (
+                f"`{name.upper()}`",
+                _setting_type(field),
+                _setting_default(field),
+                _text(field.description) + ("" if name in used else " *No command uses it yet.*"),
+            )
+            for name, field in fields
+        ]
+        parts.append(f"## {section}\n" + _table(("name", "type", "default", "meaning"), rows))
+    return "\n" + "\n".join(parts)
+
+
+def _section(field: Any) -> str:
+    return str(field.json_schema_extra["section"])
+
+
+def _setting_type(field: Any) -> str:
+    kinds = [kind for kind in _members(field.annotation) if kind is not type(None)]
+    (kind,) = kinds
+    if kind is bool:
+        return "true or false"
+    if kind is SecretStr:
+        return "secret"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "one of " + ", ".join(f"`{member.value}`" for member in kind)
+    names = {str: "text", Path: "path", int: "whole number", float: "number"}
+    return names.get(kind, "list") + _bounds(field.metadata)
+
+
+def _bounds(metadata: list[Any]) -> str:
+    least = [rule.ge for rule in metadata if getattr(rule, "ge", None) is not None]
+    most = [rule.le for rule in metadata if getattr(rule, "le", None) is not None]
+    return "".join([*(f", at least {low:g}" for low in least), *(f", at most {n}" for n in most)])
+
+
+def _setting_default(field: Any) -> str:
+    value = field.default
+    if field.default_factory is not None:
+        return "depends on the user"
+    if isinstance(value, SecretStr):
+        return "a placeholder"
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, Enum):
+        return f"`{value.value}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _used_settings() -> set[str]:
+    """Find the settings that some code reads, beyond validating and showing them."""
+    used = {"secrets_dir"}  # where the others are read from
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] in ("settings", "configuration.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and _is_settings(node.value):
+                used.add(node.attr)
+    return used
+
+
+def _is_settings(node: ast.expr) -> bool:
+    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    return name == "settings"
+
+
+# --- JSON ---------------------------------------------------------------------------
+
+
+def envelope() -> str:
+    """Return an envelope as the program writes it, and its fields."""
+    error = errors.DatabaseUnreachable("db:5432 did not answer", hint="larp db wait")
+    document = render(Answer.of_error("db status", error), redact=str, colour=False)
+    written = json.loads(document)
+    assert list(written) == list(ENVELOPE) and list(written["error"]) == list(ERROR)
+    return (
+        f"\n```json\n{document}\n```\n"
+        + _table(("field", "meaning"), [(f"`{name}`", text) for name, text in ENVELOPE.items()])
+        + "\n`error`, where there is one:\n"
+        + _table(("field", "meaning"), [(f"`{name}`", text) for name, text in ERROR.items()])
+    )
+
+
+def results_by_command() -> str:
+    """Return which result each command answers with."""
+    rows = [
+        (f"`{' '.join(words)}`", _link(result_of(words)))
+        for words, command in tree()
+        if not isinstance(command, LarpGroup)
+    ]
+    return _table(("command", "result"), rows)
+
+
+def result_types() -> str:
+    """Return the fields of every type that a result is made of."""
+    todo = [result_of(words) for words, command in tree() if not isinstance(command, LarpGroup)]
+    parts: dict[str, str] = {}
+    while todo:
+        kind = todo.pop(0)
+        if kind.__name__ not in parts:
+            parts[kind.__name__], inner = _type_section(kind)
+            todo.extend(inner)
+    return _block("\n\n".join(parts[name] for name in sorted(parts)))
+
+
+def result_of(words: tuple[str, ...]) -> type:
+    """Find the type with which a command answers: what ``larp.answer(…)`` is given."""
+    module = importlib.import_module("larp_cli.cli." + ".".join(words))
+    body = ast.parse(inspect.getsource(module))
+    imported = {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in ast.walk(body)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    for node in ast.walk(body):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="larp"), attr="answer"),
+                args=[ast.Call(func=ast.Name(id=name))],
+            ):
+                source, original = imported[name]
+                return _answered(getattr(importlib.import_module(source), original))
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="larp"), attr="answer"),
+                args=[ast.Call(func=ast.Attribute(value=ast.Name(id="larp"), attr=name))],
+            ):
+                return _answered(getattr(Context, name))
+    raise LookupError(f"what does larp {' '.join(words)} answer with?")
+
+
+def _answered(function: Any) -> type:
+    found: type = getattr(results, inspect.signature(function).return_annotation)
+    return found
+
+
+def _type_section(kind: type) -> tuple[str, list[type]]:
+    heading = f"### {kind.__name__}\n\n{_doc(kind)}\n"
+    if issubclass(kind, Enum):
+        docs = _member_docs(kind)
+        lines = [
+            f"- `{member.value}`" + (f": {docs[member.name]}" if docs[member.name] else "")
+            for member in kind
+        ]
+        return heading + "\n" + "\n".join(lines), []
+    hints = typing.get_type_hints(kind)
+    docs = _member_docs(kind)
+    rows, inner = [], []
+    for field in dataclasses.fields(kind):
+        named, types_within = _json_type(hints[field.name])
+        rows.append((f"`{field.name}`", named, _text(docs.get(field.name))))
+        inner.extend(types_within)
+    return (heading + _table(("field", "type", "meaning"), rows)).rstrip(), inner
+
+
+def _json_type(hint: Any) -> tuple[str, list[type]]:
+    members = _members(hint)
+    named, inner = [], []
+    for member in members:
+        if typing.get_origin(member) is tuple:
+            name, within = _json_type(typing.get_args(member)[0])
+            named.append(f"list of {name}")
+            inner.extend(within)
+        elif member.__module__.startswith(results.__name__):
+            named.append(_link(member))
+            inner.append(member)
+        else:
+            named.append(_SCALARS[member])
+    return " or ".join(named), inner
+
+
+_SCALARS: dict[Any, str] = {
+    type(None): "null",
+    bool: "boolean",
+    datetime: "string, ISO 8601",
+    float: "number",
+    int: "integer",
+    Path: "string, a path",
+    str: "string",
+}
+
+
+# --- Markdown -----------------------------------------------------------------------
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return typing.get_args(hint)
+    return (hint,)
+
+
+def _link(kind: type) -> str:
+    return f"[{kind.__name__}](#{kind.__name__.lower()})"
+
+
+def _doc(kind: type) -> str:
+    return _prose((kind.__doc__ or "").partition("\n\n")[0])
+
+
+def _prose(docstring: str) -> str:
+    """Turn a docstring's words into the page's: Markdown's code, and JSON's null."""
+    return re.sub(r"\bNone\b", "null", " ".join(docstring.replace("``", "`").split()))
+
+
+def _member_docs(kind: type) -> dict[str, str]:
+    """Read the docstrings under the fields or members of a class."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(body, ast.ClassDef)
+    docs: dict[str, str] = {}
+    name = ""
+    for node in body.body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
+                docs[name] = ""
+            case ast.Expr(value=ast.Constant(value=str(text))) if name:
+                docs[name] = _prose(text)
+                name = ""
+            case _:
+                name = ""
+    return docs
+
+
+def _text(text: str | None) -> str:
+    """Escape what Markdown would take for markup, outside of code."""
+    parts = re.split(r"(`[^`]*`)", text or "")
+    return "".join(
+        part if part.startswith("`") else re.sub(r"([*|<>])", r"\\\1", part) for part in parts
+    )
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [columns, ("---",) * len(columns), *rows]
+    return _block("\n".join("| " + " | ".join(line) + " |" for line in lines))
+
+
+def _block(text: str) -> str:
+    return f"\n{text}\n"
