@@ -7,7 +7,8 @@ from psycopg import sql
 
 QUESTIONS = {
     "schema": """
-        SELECT nspname, pg_get_userbyid(nspowner), nspacl::text, obj_description(oid, 'pg_namespace')
+        SELECT nspname, pg_get_userbyid(nspowner), nspacl::text,
+               obj_description(oid, 'pg_namespace')
         FROM pg_namespace WHERE nspname = %(schema)s
     """,
     "relations": """

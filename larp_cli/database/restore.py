@@ -7,8 +7,9 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -33,13 +34,12 @@ RESTORE_TIMEOUT = 24 * 3600.0
 CHUNK = 1 << 18
 CONNECTION_LOST = 2
 """psql's exit status when the connection broke."""
-COMMITTING = "larp-commits-now"
-"""What psql writes to stderr when it has come as far as the COMMIT."""
 
 # Settings at the head of pg_restore's script: the first would take our lock_timeout away, the
 # other is unknown to servers before 17.
 UNWANTED = re.compile(rb"^SET (?:lock_timeout|transaction_timeout) = 0;\n", re.MULTILINE)
 HEAD_BYTES = 4096
+FIRST_ENTRY = b"\n-- Name: "
 
 PSQL_ERROR = re.compile(r"^psql:<stdin>:\d+: \w+:  (?!0[012])([0-9A-Z]{5}): (.*)", re.MULTILINE)
 """With VERBOSITY=verbose: the SQLSTATE and the message; classes 00 to 02 are no errors."""
@@ -48,7 +48,7 @@ MISSING_ROLE = re.compile(r'role ".*" does not exist')
 
 
 def restore_schema(
-    database: Database, archive: Archive, observer: Observer, *, options: tuple[str, ...] = ()
+    database: Database, archive: Archive, observer: Observer, *, options: Sequence[str] = ()
 ) -> None:
     """Replace the schema by what is in the archive; whatever goes wrong, nothing is changed.
 
@@ -69,35 +69,52 @@ def restore_schema(
     """
     observer.started(f"restoring the schema {database.schema} from {archive.path}")
     with (
-        _use_list(archive, database.schema) as entries,
-        tempfile.TemporaryFile() as complaints,
-        tempfile.TemporaryFile() as errors,
-        running(
-            [archive.program, "--file=-", "--use-list=/dev/stdin", *options, archive.path],
-            database,
-            stdin=entries,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-        ) as reader,
-        running(_psql(archive), database, stdin=subprocess.PIPE, stderr=errors) as psql,
-        _deadline(RESTORE_TIMEOUT, reader, psql) as late,
+        _started(database, archive, options) as programs,
+        _deadline(RESTORE_TIMEOUT, programs) as late,
     ):
-        taken = _run(database, archive, reader, psql, observer)
+        committing = _run(database, archive, programs, observer)
         if late.is_set():
-            raise CommandFailed(
-                f"restoring was not finished after {RESTORE_TIMEOUT:g} s; nothing was changed"
-            )
-        if taken and reader.returncode != 0:
-            raise _unchanged(failure("pg_restore", reader, complaints))
-        if not taken or psql.wait() != 0:
-            error = _psql_error(database, psql, errors)
-            if psql.returncode == CONNECTION_LOST and COMMITTING in text_of(errors):
-                raise CommandFailed(
-                    f"{error.message}; whether the schema was replaced is not known",
-                    hint="larp db status",
-                )
-            raise _unchanged(error)
+            raise CommandFailed(f"restoring was not finished after {RESTORE_TIMEOUT:g} s")
+        _require_success(database, programs, committing=committing)
     observer.finished("")
+
+
+@dataclass(frozen=True, slots=True)
+class _Programs:
+    """The two ends of the pipe, and what they complain of."""
+
+    reader: subprocess.Popen[bytes]
+    psql: subprocess.Popen[bytes]
+    reader_errors: IO[bytes]
+    psql_errors: IO[bytes]
+
+
+@contextmanager
+def _started(database: Database, archive: Archive, options: Sequence[str]) -> Iterator[_Programs]:
+    with (
+        tempfile.TemporaryFile() as entries,
+        tempfile.TemporaryFile() as reader_errors,
+        tempfile.TemporaryFile() as psql_errors,
+    ):
+        entries.write("\n".join(archive.wanted(database.schema)).encode())
+        entries.seek(0)
+        with (
+            running(
+                [archive.program, "--file=-", "--use-list=/dev/stdin", *options, archive.path],
+                database,
+                stdin=entries,
+                stdout=subprocess.PIPE,
+                stderr=reader_errors,
+            ) as reader,
+            running(
+                _psql(archive),
+                database,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=psql_errors,
+            ) as psql,
+        ):
+            yield _Programs(reader, psql, reader_errors, psql_errors)
 
 
 def _psql(archive: Archive) -> list[str | Path]:
@@ -109,38 +126,43 @@ def _psql(archive: Archive) -> list[str | Path]:
         "--no-psqlrc",
         "--no-password",
         "--quiet",
+        "--output=/dev/null",
         "--set=ON_ERROR_STOP=1",
         "--set=VERBOSITY=verbose",
         "--file=-",
     ]
 
 
-def _run(
-    database: Database,
-    archive: Archive,
-    reader: subprocess.Popen[bytes],
-    psql: subprocess.Popen[bytes],
-    observer: Observer,
-) -> bool:
-    """Pass the script on, and commit if all of it was read; False if psql took no more."""
-    assert reader.stdout is not None and psql.stdin is not None
+def _run(database: Database, archive: Archive, programs: _Programs, observer: Observer) -> bool:
+    """Pass the script on, and commit when psql has run all of it; returns whether it came to that.
+
+    False means that pg_restore failed, or that psql has ended.
+    """
+    reader, psql = programs.reader, programs.psql
+    assert reader.stdout is not None and psql.stdin is not None and psql.stdout is not None
     try:
         _write(psql.stdin, _prologue(database, archive))
         _pump(reader.stdout, psql.stdin, observer)
-        if reader.wait() == 0:
-            _write(psql.stdin, _epilogue(database))
+        if reader.wait() != 0:
+            return False
+        _write(psql.stdin, _epilogue(database))
+        if psql.stdout.readline():
+            # Not before: if we are killed now, the COMMIT must not be on its way already.
+            _write(psql.stdin, b"COMMIT;\n")
             psql.stdin.close()
+            return True
     except BrokenPipeError:
-        psql.wait()
-        return False
-    return True
+        pass
+    psql.wait()
+    return False
 
 
 def _pump(source: IO[bytes], sink: IO[bytes], observer: Observer) -> None:
     head = b""
     while len(head) < HEAD_BYTES and (chunk := source.read(HEAD_BYTES)):
         head += chunk
-    _write(sink, UNWANTED.sub(b"", head, count=2))
+    settings, name, rest = head.partition(FIRST_ENTRY)
+    _write(sink, UNWANTED.sub(b"", settings) + name + rest)
     passed, told = len(head), time.monotonic()
     while chunk := source.read(CHUNK):
         _write(sink, chunk)
@@ -171,14 +193,31 @@ def _prologue(database: Database, archive: Archive) -> bytes:
 
 
 def _epilogue(database: Database) -> bytes:
-    """Stamp our environment over the one that the dump brought, and commit."""
+    """Stamp our environment over the one that the dump brought, then let psql answer."""
     statements = ["SET client_encoding = 'UTF8'"]
     if database.bookkeeping_schema == database.schema:
         statements += metadata.statements(
             database.schema, ENVIRONMENT_KEY, database.environment.value
         )
     script = "".join(f"\n{statement};" for statement in statements)
-    return f"{script}\n\\warn {COMMITTING}\nCOMMIT;\n".encode()
+    return f"{script}\n\\echo all of it is done\n".encode()
+
+
+def _require_success(database: Database, programs: _Programs, *, committing: bool) -> None:
+    reader, psql = programs.reader, programs.psql
+    if not committing and psql.poll() is None:
+        error = failure("pg_restore", reader, programs.reader_errors)
+    elif psql.wait() != 0 or not committing:
+        error = _psql_error(database, psql, programs.psql_errors)
+    else:
+        return
+    if committing and psql.returncode == CONNECTION_LOST:
+        raise CommandFailed(
+            f"{error.message}; it happened at the COMMIT, and whether the schema was replaced"
+            " is not known",
+            hint="larp db status",
+        )
+    raise type(error)(f"{error.message}; nothing was changed", hint=error.hint)
 
 
 def _psql_error(database: Database, psql: subprocess.Popen[bytes], errors: IO[bytes]) -> LarpError:
@@ -200,27 +239,15 @@ def _psql_error(database: Database, psql: subprocess.Popen[bytes], errors: IO[by
     return translate(error, database.url)
 
 
-def _unchanged(error: LarpError) -> LarpError:
-    return type(error)(f"{error.message}; nothing was changed", hint=error.hint)
-
-
 @contextmanager
-def _use_list(archive: Archive, schema: str) -> Iterator[IO[bytes]]:
-    with tempfile.TemporaryFile() as file:
-        file.write("\n".join(archive.wanted(schema)).encode() + b"\n")
-        file.seek(0)
-        yield file
-
-
-@contextmanager
-def _deadline(seconds: float, *processes: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
+def _deadline(seconds: float, programs: _Programs) -> Iterator[threading.Event]:
     """End the programs when the time is up; a pipe between them then ends too."""
     late = threading.Event()
 
     def expire() -> None:
         late.set()
-        for process in processes:
-            end(process)
+        end(programs.psql)
+        end(programs.reader)
 
     timer = threading.Timer(seconds, expire)
     timer.daemon = True

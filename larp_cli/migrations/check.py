@@ -159,5 +159,6 @@ def _file_name(template: str) -> str:
         if name in ("rev", "slug"):
             pattern += r"\w+"
         elif name:
-            pattern += rf"\d{{{int(width)}}}" if width else r"\d+"
+            digits = 4 if name == "year" else int(width or 0)
+            pattern += rf"\d{{{digits}}}" if digits else r"\d+"
     return pattern + r"\.pyc?"

@@ -33,7 +33,9 @@ op.create_index("ix_hero_name", "hero", ["name"])
 
 
 @pytest.fixture
-def project(build: Build, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch) -> ForeignProject:
+def project(
+    build: Build, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch
+) -> ForeignProject:
     """A project whose models equal the schema."""
     project = build(models=MODELS)
     monkeypatch.setenv("ALEMBIC_CONFIG", project.config)
@@ -280,9 +282,7 @@ def test_a_project_without_models_is_not_compared(
     assert "not checked: models equal schema" in larp("db", "check").stdout
 
 
-def test_models_that_cannot_be_compared_are_an_error(
-    larp: Larp, project: ForeignProject
-) -> None:
+def test_models_that_cannot_be_compared_are_an_error(larp: Larp, project: ForeignProject) -> None:
     """An env.py that fails ends in 4, not in a clean answer."""
     text = project.environment.read_text()
     broken = "include_name=lambda *rest: 1 / 0, target_metadata=target_metadata"
@@ -297,9 +297,7 @@ def test_models_that_cannot_be_compared_are_an_error(
 # --- files and indexes ----------------------------------------------------------------
 
 
-def test_a_file_that_was_edited_after_it_ran_is_named(
-    larp: Larp, project: ForeignProject
-) -> None:
+def test_a_file_that_was_edited_after_it_ran_is_named(larp: Larp, project: ForeignProject) -> None:
     """The ledger knows what the file was; a revision that did not run may be edited."""
     path = project.directory / "scripts" / "versions" / "hero.py"
     path.write_text(f"{path.read_text()}\n# an afterthought\n")

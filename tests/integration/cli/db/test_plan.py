@@ -29,7 +29,9 @@ with op.get_context().autocommit_block():
 
 
 @pytest.fixture
-def project(build: Build, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch) -> ForeignProject:
+def project(
+    build: Build, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch
+) -> ForeignProject:
     """A project whose first revision made and filled a table."""
     project = build()
     monkeypatch.setenv("ALEMBIC_CONFIG", project.config)
@@ -93,7 +95,8 @@ def test_the_sql_is_what_a_migration_runs(
         )
         villain = sa.table("villain", sa.column("id", sa.Integer), sa.column("mood", sa.Text))
         op.execute(villain.insert().values(id=7))
-        op.bulk_insert(sa.table("hero", sa.column("id"), sa.column("name")), [
+        hero = sa.table("hero", sa.column("id", sa.Integer), sa.column("name", sa.Text))
+        op.bulk_insert(hero, [
             {"id": 2001, "name": "100% o'clock"}, {"id": 2002, "name": "a\\\\b"},
         ])
         op.execute("UPDATE hero SET name = 'like 50%' WHERE name LIKE 'n%'")
@@ -101,7 +104,6 @@ def test_the_sql_is_what_a_migration_runs(
         connection.execute(sa.text("UPDATE hero SET name = :n WHERE id = :i"), {"n": "x'y", "i": 5})
         connection.execute(sa.text("UPDATE hero SET age = :a WHERE id = :i"),
                            [{"a": 1, "i": 6}, {"a": 2, "i": 7}])
-        hero = sa.table("hero", sa.column("id"), sa.column("name"))
         connection.execute(sa.insert(hero), [{"id": 4001, "name": "a"}, {"id": 4002, "name": "b"}])
         with op.get_context().autocommit_block():
             op.create_index("ix_hero_name", "hero", ["name"], postgresql_concurrently=True)
@@ -113,6 +115,7 @@ def test_the_sql_is_what_a_migration_runs(
     copy = server.url(server.create(name))
 
     (revision,) = plan(larp)
+    assert revision["incomplete"] is None
     with psycopg.connect(copy, autocommit=True) as connection:
         for statement in revision["statements"]:
             connection.execute(statement["sql"])
@@ -120,7 +123,8 @@ def test_the_sql_is_what_a_migration_runs(
 
     assert outcome.exit_code == ExitCode.OK, outcome.stdout
     parts = ("--exclude-schema=larp", "--exclude-table=alembic_version")
-    assert dump(copy, *parts) == dump(empty, *parts)
+    by_hand, migrated = (sorted(dump(url, *parts).splitlines()) for url in (copy, empty))
+    assert by_hand == migrated  # as sets: rows lie where there was room
 
 
 def test_the_plan_begins_where_the_database_is_and_ends_where_it_is_told(
@@ -251,7 +255,8 @@ def test_what_a_revision_prints_stays_off_stdout(larp: Larp, project: ForeignPro
 
 
 @pytest.mark.parametrize(
-    "url", ["", "sqlalchemy.url = driver://user:pass@localhost/dbname", "sqlalchemy.url = sqlite://"]
+    "url",
+    ["", "sqlalchemy.url = driver://user:pass@localhost/dbname", "sqlalchemy.url = sqlite://"],
 )
 def test_an_env_py_that_takes_its_dialect_from_the_ini_file_is_rendered(
     larp: Larp, project: ForeignProject, url: str
@@ -636,7 +641,7 @@ def test_a_role_that_may_only_read_can_plan(
 def test_a_plan_shows_no_password(larp: Larp, project: ForeignProject) -> None:
     """Not even where a revision wrote it into its SQL."""
     secret = PASSWORD.replace("'", "''")
-    project.revision("role", f'op.execute("COMMENT ON TABLE hero IS \'{secret}\'")', after="hero")
+    project.revision("role", f"op.execute(\"COMMENT ON TABLE hero IS '{secret}'\")", after="hero")
 
     outcome = larp("db", "plan", "--debug")
 

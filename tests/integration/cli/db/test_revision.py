@@ -1,0 +1,496 @@
+"""``larp db revision``: a new file from what differs between models and schema."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from larp_cli.errors import ExitCode
+from larp_cli.migrations import author, project
+from tests.conftest import ROOT, Larp, LarpProcess, Outcome
+from tests.databases import HEAD, SCHEMA, dump, has, query, versions
+from tests.integration.cli.db.conftest import Build
+from tests.projects import ForeignProject
+from tests.servers import PASSWORD
+
+MODELS = """
+import enum
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from larp_cli.models import metadata_for
+
+target_metadata = metadata_for("larp_manager")
+mood = sa.Enum("calm", "cross", name="mood", schema="larp_manager")
+guild = sa.Table(
+    "guild", target_metadata, sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("name", sa.Text, unique=True), sa.Column("moods", ARRAY(mood)),
+)
+sa.Table(
+    "player", target_metadata, sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("name", sa.String(50), nullable=False, index=True), sa.Column("mood", mood),
+    sa.Column("guild_id", sa.ForeignKey("larp_manager.guild.id")),
+    sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.func.now()),
+    sa.CheckConstraint("length(name) > 1", name="long_enough"),
+)
+"""
+ALONE = """
+sa.Table("hero", target_metadata, sa.Column("id", sa.Integer, primary_key=True))
+"""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of our own project, with models of its own."""
+
+    directory: Path
+
+    @property
+    def files(self) -> set[Path]:
+        """The revision files, and whatever else was left beside them."""
+        versions = self.directory / "alembic" / "versions"
+        return {path for path in versions.iterdir() if path.name != "__pycache__"}
+
+    @property
+    def debris(self) -> set[str]:
+        """What is beside the scripts and does not belong there."""
+        known = {"env.py", "script.py.mako", "versions", "__pycache__"}
+        return {path.name for path in (self.directory / "alembic").iterdir()} - known
+
+
+@pytest.fixture
+def copy(tmp_path: Path, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch) -> Copy:
+    """A copy of our project whose models are ahead of a database at head."""
+    directory = tmp_path / "copy"
+    directory.mkdir()
+    shutil.copytree(
+        ROOT / "alembic", directory / "alembic", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copy(ROOT / "alembic.ini", directory)
+    (directory / "pyproject.toml").write_text("[tool.black]\nline-length = 100\n")
+    environment = directory / "alembic" / "env.py"
+    text = environment.read_text()
+    assert "target_metadata = Base.metadata" in text
+    environment.write_text(text.replace("target_metadata = Base.metadata", MODELS))
+    monkeypatch.setenv("ALEMBIC_CONFIG", str(directory / "alembic.ini"))
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+    return Copy(directory)
+
+
+def write(larp: Larp, message: str, *arguments: str) -> Outcome:
+    """Write a revision, which has to succeed."""
+    outcome = larp("db", "revision", "-m", message, "--json", *arguments)
+    assert outcome.exit_code == ExitCode.OK, outcome.stdout + outcome.stderr
+    return outcome
+
+
+# --- from the models ------------------------------------------------------------------
+
+
+def test_a_revision_is_written_from_the_models(larp: Larp, copy: Copy) -> None:
+    """The file carries date and slug, is documented and formatted, and follows the head."""
+    before = copy.files
+
+    outcome = write(larp, "Add players & guilds")
+
+    (path,) = copy.files - before
+    result = outcome.result
+    assert outcome.document["changed"] is True
+    assert result["path"] == str(path)
+    assert re.fullmatch(r"\d{8}_\d{4}_add_players_guilds\.py", path.name)
+    assert result["down_revisions"] == [HEAD]
+    text = path.read_text()
+    assert text.startswith('"""Add players & guilds\n')
+    assert f'revision: str = "{result["revision"]}"' in text
+    assert "CREATE TRIGGER set_updated_at" in text
+    black = [sys.executable, "-m", "black", "--check", "--quiet", str(path)]
+    assert subprocess.run(black, timeout=60).returncode == 0
+    assert copy.debris == set()
+
+
+def test_what_was_written_goes_up_down_and_up(larp: Larp, copy: Copy, empty: str) -> None:
+    """The schema equals the models, nothing is left behind by a downgrade, and it repeats."""
+    before = dump(empty, "--exclude-table=*.larp_ledger*", "--exclude-table=*.alembic_version")
+    write(larp, "Add players")
+
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+    assert larp("db", "check").exit_code == ExitCode.OK
+    assert has(empty, f"{SCHEMA}.player")
+    assert larp("db", "rollback", "--yes").exit_code == ExitCode.OK
+    after = dump(empty, "--exclude-table=*.larp_ledger*", "--exclude-table=*.alembic_version")
+    assert after == before
+    outcome = larp("db", "migrate", "--json")
+
+    assert outcome.exit_code == ExitCode.OK, outcome.stdout
+    assert larp("db", "check").exit_code == ExitCode.OK
+
+
+def test_the_plan_of_what_was_written_has_no_hazards(larp: Larp, copy: Copy) -> None:
+    """New tables hurt nobody, and the whole SQL can be shown."""
+    write(larp, "Add players")
+
+    outcome = larp("db", "plan", "--check", "--json")
+
+    assert outcome.exit_code == ExitCode.OK, outcome.stdout
+    (revision,) = outcome.result["revisions"]
+    assert f"CREATE TABLE {SCHEMA}.player" in revision["sql"]
+
+
+def test_equal_models_and_schema_need_no_revision(larp: Larp, ready: str) -> None:
+    """Nothing is written, and that is no failure."""
+    before = set((ROOT / "alembic" / "versions").glob("*.py"))
+
+    outcome = larp("db", "revision", "-m", "Nothing", "--json")
+
+    assert outcome.exit_code == ExitCode.OK
+    assert outcome.document["changed"] is False
+    assert (outcome.result["revision"], outcome.result["path"]) == (None, None)
+    assert set((ROOT / "alembic" / "versions").glob("*.py")) == before
+    assert larp("db", "revision", "-m", "Nothing").stdout.startswith("nothing to do: ")
+
+
+def test_a_database_that_is_behind_is_refused(larp: Larp, copy: Copy) -> None:
+    """What differs is only known at head; the hint cures it."""
+    write(larp, "Add players")
+    before = copy.files
+
+    outcome = larp("db", "revision", "-m", "More", "--json")
+
+    assert outcome.exit_code == ExitCode.REFUSED
+    assert outcome.document["error"]["hint"] == "larp db migrate"
+    assert copy.files == before
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+    assert write(larp, "More").result["path"] is None
+
+
+def test_a_database_that_is_ahead_is_refused(larp: Larp, copy: Copy, empty: str) -> None:
+    """The unknown revision is named."""
+    query(empty, f"UPDATE {SCHEMA}.alembic_version SET version_num = 'fff999'")
+
+    outcome = larp("db", "revision", "-m", "More", "--json")
+
+    assert outcome.exit_code == ExitCode.REFUSED
+    assert "fff999" in outcome.document["error"]["message"]
+
+
+def test_an_empty_database_is_refused(larp: Larp, empty: str) -> None:
+    """Nothing is written from models against nothing."""
+    outcome = larp("db", "revision", "-m", "More", "--json")
+
+    assert outcome.exit_code == ExitCode.REFUSED
+
+
+# --- empty ----------------------------------------------------------------------------
+
+
+def test_an_empty_revision_needs_no_database(
+    larp: Larp, copy: Copy, dead_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has both functions, follows the head, and runs."""
+    alive = os.environ["DATABASE_URL"]
+    monkeypatch.setenv("DATABASE_URL", dead_database)
+    outcome = write(larp, "Fill in names", "--empty")
+    monkeypatch.setenv("DATABASE_URL", alive)
+
+    text = Path(outcome.result["path"]).read_text()
+    assert outcome.result["down_revisions"] == [HEAD]
+    assert "def upgrade() -> None:" in text
+    assert "def downgrade() -> None:" in text
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+    assert larp("db", "rollback", "--yes").exit_code == ExitCode.OK
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+
+
+def test_empty_revisions_follow_each_other(larp: Larp, copy: Copy) -> None:
+    """The second builds on the first, without a branch."""
+    first = write(larp, "One", "--empty").result
+    second = write(larp, "Two", "--empty").result
+
+    assert second["down_revisions"] == [first["revision"]]
+
+
+# --- the message ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("message", ["", " ", "\t\n", "!?", '"'])
+def test_a_message_without_a_word_is_refused(larp: Larp, copy: Copy, message: str) -> None:
+    """A revision has to say what it does, and its file needs a name."""
+    before = copy.files
+
+    outcome = larp("db", "revision", "--empty", "-m", message, "--json")
+
+    assert outcome.exit_code == ExitCode.USAGE
+    assert copy.files == before
+
+
+def test_a_revision_without_a_message_is_refused(larp: Larp) -> None:
+    """-m is required."""
+    outcome = larp("db", "revision", "--empty")
+
+    assert outcome.exit_code == ExitCode.USAGE
+    assert "-m" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'say """hi""" \\ and \\n go',
+        '"quoted"',
+        "ends in a quote'",
+        "ends in a backslash \\",
+        "${1 + 1} % %(rev)s {braces} ## not a comment",
+        "Füge Spieler hinzu",
+        "x" * 300,
+    ],
+)
+def test_any_message_becomes_a_docstring(larp: Larp, copy: Copy, message: str) -> None:
+    """Whatever stands in it, the file can be read, and says just that."""
+    write(larp, message, "--empty")
+
+    outcome = larp("db", "history", "--json")
+
+    assert outcome.exit_code == ExitCode.OK, outcome.stdout
+    assert outcome.result["revisions"][0]["description"] == message
+    assert "unnamed" not in larp("db", "check").stdout
+
+
+def test_a_message_of_several_lines_becomes_one(larp: Larp, copy: Copy) -> None:
+    """The description is a line; control characters have no place in it."""
+    outcome = write(larp, "first\nsecond\t\x1b[31mthird", "--empty")
+
+    assert outcome.result["message"] == "first second [31mthird"
+    text = Path(outcome.result["path"]).read_text()
+    assert text.startswith('"""first second [31mthird\n')
+
+
+# --- where it goes --------------------------------------------------------------------
+
+
+def test_a_project_of_others_gets_its_file_in_its_way(larp: Larp, build: Build, empty: str) -> None:
+    """Its template, its file names and its env.py are used."""
+    theirs = build(models=ALONE)
+    template = (ROOT / "alembic" / "script.py.mako").read_text()
+    (theirs.directory / "scripts" / "script.py.mako").write_text(f"{template}\n# theirs\n")
+
+    outcome = write(larp, "Add heroes", "-c", theirs.config)
+
+    path = Path(outcome.result["path"])
+    assert path.parent == theirs.directory / "scripts" / "versions"
+    assert path.name == f"{outcome.result['revision']}_add_heroes.py"
+    assert path.read_text().endswith("# theirs\n")
+    assert outcome.result["down_revisions"] == []
+    assert larp("db", "migrate", "-c", theirs.config).exit_code == ExitCode.OK
+    assert versions(empty, "alembic_version") == [outcome.result["revision"]]
+    assert larp("db", "check", "-c", theirs.config).exit_code == ExitCode.OK
+
+
+def test_a_project_of_others_may_have_several_places(larp: Larp, build: Build, empty: str) -> None:
+    """The file goes to where the head is, also into directories by year."""
+    theirs = build(models=ALONE)
+    shutil.copy(ROOT / "alembic" / "script.py.mako", theirs.directory / "scripts")
+    ini = Path(theirs.config)
+    places = "version_locations = %(here)s/one:%(here)s/two\nfile_template = %%(year)d/%%(slug)s\n"
+    recursive = "recursive_version_locations = true\n"
+    ini.write_text(ini.read_text().replace("[alembic]\n", f"[alembic]\n{places}{recursive}"))
+    for place in ("one", "two"):
+        (theirs.directory / place).mkdir()
+    theirs.revision("first").rename(theirs.directory / "two" / "first.py")
+
+    outcome = write(larp, "second", "--empty", "-c", theirs.config)
+
+    path = Path(outcome.result["path"])
+    assert path.parents[1] == theirs.directory / "two"
+    assert path.name == "second.py"
+    assert outcome.result["down_revisions"] == ["first"]
+
+
+def test_several_heads_have_to_be_merged_first(larp: Larp, build: Build, empty: str) -> None:
+    """Which of them a new revision follows is not for us to say."""
+    theirs = build(models=ALONE)
+    theirs.revision("left")
+    theirs.revision("right")
+
+    outcome = larp("db", "revision", "--empty", "-m", "x", "-c", theirs.config, "--json")
+
+    assert outcome.exit_code == ExitCode.CONFIGURATION
+    assert "merge heads" in outcome.document["error"]["hint"]
+
+
+def test_a_project_without_models_can_only_have_empty_revisions(
+    larp: Larp, build: Build, empty: str
+) -> None:
+    """There is nothing to compare with, and the hint says what to do."""
+    theirs = build()
+    text = theirs.environment.read_text()
+    theirs.environment.write_text(text.replace("target_metadata=target_metadata", "tag=None"))
+
+    outcome = larp("db", "revision", "-m", "x", "-c", theirs.config, "--json")
+
+    assert outcome.exit_code == ExitCode.CONFIGURATION
+    assert "target_metadata" in outcome.document["error"]["message"]
+    assert "--empty" in outcome.document["error"]["hint"]
+
+
+def test_a_template_that_is_broken_is_an_error(larp: Larp, build: Build, empty: str) -> None:
+    """Alembic's own explanation is told, and nothing is left behind."""
+    theirs = build(models=ALONE)
+    (theirs.directory / "scripts" / "script.py.mako").write_text("${nobody.knows}")
+
+    outcome = larp("db", "revision", "-m", "x", "-c", theirs.config, "--json")
+
+    assert outcome.exit_code == ExitCode.CONFIGURATION
+    assert list((theirs.directory / "scripts" / "versions").glob("*.py")) == []
+    assert list((theirs.directory / "scripts").glob(".larp-*")) == []
+
+
+def test_a_file_of_that_name_is_not_overwritten(larp: Larp, build: Build, empty: str) -> None:
+    """Two revisions with one message need two names."""
+    theirs = build(models=ALONE)
+    shutil.copy(ROOT / "alembic" / "script.py.mako", theirs.directory / "scripts")
+    ini = Path(theirs.config)
+    ini.write_text(ini.read_text().replace("[alembic]\n", "[alembic]\nfile_template = %%(slug)s\n"))
+    first = Path(write(larp, "same", "--empty", "-c", theirs.config).result["path"])
+    text = first.read_text()
+
+    outcome = larp("db", "revision", "--empty", "-m", "same", "-c", theirs.config, "--json")
+
+    assert outcome.exit_code == ExitCode.REFUSED
+    assert first.read_text() == text
+
+
+def test_an_installed_package_is_no_place_for_revisions(
+    larp: Larp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wheel brings its revisions along; new ones are written in a checkout."""
+    packaged = tmp_path / "larp_cli" / "_packaged"
+    packaged.mkdir(parents=True)
+    shutil.copytree(ROOT / "alembic", packaged / "alembic")
+    shutil.copy(ROOT / "alembic.ini", packaged)
+    monkeypatch.setattr(project, "_PACKAGE", tmp_path / "larp_cli")
+
+    outcome = larp("db", "revision", "--empty", "-m", "x", "--json")
+
+    assert outcome.exit_code == ExitCode.CONFIGURATION
+    assert "--alembic-config" in outcome.document["error"]["hint"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize("place", ["alembic", "alembic/versions"])
+def test_a_directory_that_may_not_be_written_to_is_named(
+    larp: Larp, copy: Copy, place: str
+) -> None:
+    """Exit 4 with the directory and what to do."""
+    directory = copy.directory / place
+    directory.chmod(0o555)
+    try:
+        outcome = larp("db", "revision", "-m", "x", "--json")
+    finally:
+        directory.chmod(0o755)
+
+    assert outcome.exit_code == ExitCode.CONFIGURATION
+    assert str(copy.directory / "alembic" / "versions") in outcome.document["error"]["message"]
+    assert outcome.document["error"]["hint"]
+
+
+def test_a_place_that_is_no_directory_is_named(larp: Larp, copy: Copy) -> None:
+    """Exit 4, whoever asks."""
+    versions = copy.directory / "alembic" / "versions"
+    shutil.rmtree(versions)
+    versions.write_text("")
+
+    outcome = larp("db", "revision", "--empty", "-m", "x", "--json")
+
+    assert outcome.exit_code == ExitCode.CONFIGURATION
+
+
+# --- two at once ----------------------------------------------------------------------
+
+
+def test_two_at_once_write_one_file_or_one_after_the_other(
+    copy: Copy, larp: Larp, larp_process: LarpProcess
+) -> None:
+    """Empty ones form a chain; none is half-written, none forks."""
+    with ThreadPoolExecutor() as pool:
+        outcomes = list(
+            pool.map(
+                lambda number: larp_process("db", "revision", "--empty", "-m", f"n{number}"),
+                range(4),
+            )
+        )
+
+    assert [outcome.exit_code for outcome in outcomes] == [ExitCode.OK] * 4
+    history = larp("db", "history", "--json").result["revisions"]
+    assert len(history) == 5
+    assert [entry["head"] for entry in history] == [True, False, False, False, False]
+    assert copy.debris == set()
+
+
+def test_two_at_once_from_the_models_write_one(
+    copy: Copy, larp: Larp, larp_process: LarpProcess
+) -> None:
+    """The second finds that the first was there, instead of doing the same again."""
+    before = copy.files
+    with ThreadPoolExecutor() as pool:
+        outcomes = list(
+            pool.map(lambda number: larp_process("db", "revision", "-m", f"n{number}"), range(3))
+        )
+
+    codes = sorted(outcome.exit_code for outcome in outcomes)
+    assert codes == [ExitCode.OK, ExitCode.REFUSED, ExitCode.REFUSED]
+    assert len(copy.files - before) == 1
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+    assert larp("db", "check").exit_code == ExitCode.OK
+
+
+def test_an_author_that_does_not_end_is_not_waited_for_for_ever(
+    larp: Larp, copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 7 after a while, and nothing is written."""
+    monkeypatch.setattr(author, "OTHER_AUTHOR_WAIT", 0.2)
+    before = copy.files
+
+    with author._alone(copy.directory / "alembic" / "versions"):
+        outcome = larp("db", "revision", "-m", "x", "--json")
+
+    assert outcome.exit_code == ExitCode.LOCKED
+    assert copy.files == before
+
+
+# --- around it ------------------------------------------------------------------------
+
+
+def test_without_black_the_file_is_as_alembic_writes_it(
+    larp: Larp, copy: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A formatter is a convenience, and no reason to fail."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+
+    outcome = write(larp, "Add players")
+
+    assert "op.create_table('player'" in Path(outcome.result["path"]).read_text()
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+
+
+def test_stdout_is_the_document_whatever_env_py_prints(
+    larp: Larp, build: Build, empty: str
+) -> None:
+    """Alembic's own messages and those of env.py go to stderr, and no password anywhere."""
+    theirs: ForeignProject = build(models=ALONE)
+    shutil.copy(ROOT / "alembic" / "script.py.mako", theirs.directory / "scripts")
+    text = theirs.environment.read_text()
+    theirs.environment.write_text(f"{text}\nprint('hello from env.py')\n")
+
+    outcome = write(larp, "Add heroes", "-c", theirs.config)
+
+    assert "hello from env.py" in outcome.stderr
+    assert PASSWORD not in outcome.stdout + outcome.stderr
