@@ -14,7 +14,6 @@ from larp_cli.errors import CommandFailed, ConfigurationError
 
 if TYPE_CHECKING:
     from larp_cli.database.target import Database
-    from larp_cli.observer import Observer
 
 LIST_TIMEOUT = 300.0
 READ_TIMEOUT = 6 * 3600.0
@@ -111,13 +110,12 @@ def open_archive(path: Path, database: Database, *, server_major: int) -> Archiv
     ) from failure
 
 
-def require_whole(archive: Archive, database: Database, observer: Observer) -> None:
+def require_whole(archive: Archive, database: Database) -> None:
     """Read the archive to its end: the table of contents is at its beginning.
 
     Raises:
         CommandFailed: It is truncated or damaged.
     """
-    observer.started(f"verifying {archive.path}")
     try:
         run_program(
             [archive.program, "--file=/dev/null", archive.path],

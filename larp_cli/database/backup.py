@@ -69,7 +69,8 @@ def backup_schema(
             what="pg_dump",
             tick=lambda: observer.progress(sized(partial.stat().st_size)),
         )
-        objects = _verified(partial, database, observer, server_major=major)
+        observer.started(f"verifying {path}")
+        objects = _verified(partial, database, server_major=major)
         _require_free(path, force=force)
         _publish(partial, path)
     observer.finished("")
@@ -102,15 +103,27 @@ def new_backup(database: Database, directory: Path) -> Path:
 
 
 def _require_free(path: Path, *, force: bool) -> None:
-    # Not Path's own: these answer a name that is too long, or out of reach, with a no.
-    if os.path.isdir(path):
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if path.is_dir():
         raise ConfigurationError(
             f"{path} is a directory", hint=f"name a file in it: larp db backup {path}/NAME.dump"
         )
-    if force and os.path.exists(path) and not os.path.isfile(path):
-        raise ConfigurationError(f"{path} is no regular file", hint="name another FILE")
-    if not force and os.path.lexists(path):
+    if not force:
         raise Refused(f"{path} is there already", hint="name another FILE, or replace it: --force")
+    if not path.is_file() and not path.is_symlink():
+        raise ConfigurationError(f"{path} is no regular file", hint="name another FILE")
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} cannot be written: {error.strerror}",
+        hint="name a FILE in a directory that is there and that you can write",
+    )
 
 
 @contextmanager
@@ -119,10 +132,7 @@ def _beside(path: Path) -> Iterator[Path]:
     try:
         descriptor, name = tempfile.mkstemp(prefix=".larp-", suffix=".partial", dir=path.parent)
     except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror}",
-            hint="name a FILE in a directory that is there and that you can write",
-        ) from error
+        raise _unwritable(path, error) from error
     os.close(descriptor)
     partial = Path(name)
     try:
@@ -135,11 +145,11 @@ def _beside(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _verified(partial: Path, database: Database, observer: Observer, *, server_major: int) -> int:
+def _verified(partial: Path, database: Database, *, server_major: int) -> int:
     """Read the backup back, every byte of it; returns the number of its objects."""
     try:
         archive = open_archive(partial, database, server_major=server_major)
-        require_whole(archive, database, observer)
+        require_whole(archive, database)
     except CommandFailed as error:
         raise CommandFailed(
             f"the backup cannot be read back, and was removed: {error.message}",

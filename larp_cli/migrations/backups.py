@@ -151,7 +151,9 @@ def _checked(database: Database, path: Path, observer: Observer) -> Archive:
         major = server_major(connection)
     archive = open_archive(path, database, server_major=major)
     require_schema(archive, database.schema)
-    require_whole(archive, database, observer)
+    observer.started(f"verifying {path}")
+    require_whole(archive, database)
+    observer.finished("")
     if archive.server_major is not None and archive.server_major > major:
         observer.warning(
             f"the backup is of PostgreSQL {archive.server_major}, the server is {major}: what"

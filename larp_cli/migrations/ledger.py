@@ -93,6 +93,8 @@ class Ledger:
     def __init__(self, schema: str) -> None:
         self._schema = schema
         self._table = sql.Identifier(schema, TABLE)
+        # Composed once: a run of a thousand revisions writes a thousand lines.
+        self._insert = sql.SQL(INSERT_RUN).format(self._table).as_bytes()
         self._who = (_operator(), socket.gethostname(), __version__)
 
     def ensure(self, connection: psycopg.Connection) -> None:
@@ -113,7 +115,7 @@ class Ledger:
         """Write a run down, in the connection's transaction if it is in one."""
         operator, host, version = self._who
         connection.execute(
-            sql.SQL(INSERT_RUN).format(self._table),
+            self._insert,
             (
                 run.revision,
                 run.direction,

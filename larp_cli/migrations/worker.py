@@ -41,6 +41,10 @@ _CREATED = re.compile(
 )
 
 
+PREPARE_THRESHOLD = 5
+"""psycopg's own default: prepare a statement when it comes for the sixth time."""
+
+
 @contextmanager
 def open_worker(
     database: Database, timeouts: Timeouts, observer: Observer, *, wait: float
@@ -55,7 +59,10 @@ def open_worker(
     """
     with database.engine(observer=observer) as engine, engine.connect() as connection:
         _await_predecessor(driver_connection(connection), database, observer, wait)
-        driver_connection(connection).execute(NOTICE_A_DEAD_CLIENT)
+        driver = driver_connection(connection)
+        driver.execute(NOTICE_A_DEAD_CLIENT)
+        # The session is our own, no pooler's: statements may be prepared in it.
+        driver.prepare_threshold = PREPARE_THRESHOLD
         connection.connection.commit()
         yield Worker(connection, timeouts, observer)
 

@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Collection
 from datetime import datetime
+from enum import Enum
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -66,7 +67,11 @@ class Base(DeclarativeBase):
     """
 
     metadata = metadata_for(configured_schema())
-    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: sa.DateTime(timezone=True)}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: sa.DateTime(timezone=True),
+        # In our schema like the table, or it would outlive a reset in ``public``.
+        Enum: sa.Enum(Enum, schema=configured_schema()),
+    }
     # What the database makes comes back with INSERT and UPDATE, not by another SELECT.
     __mapper_args__: Any = {"eager_defaults": True}
 

@@ -237,11 +237,13 @@ def test_no_password_is_in_an_argument_list(
         larp_process("db", "init", env=environment),
         larp_process("db", "shell", "--", "-Xc", "SELECT current_user", env=environment),
         larp_process("db", "reset", "--yes", env=environment),
+        larp_process("db", "backup", "schema.dump", env=environment),
+        larp_process("db", "restore", "schema.dump", "--yes", env=environment),
     ]
 
     server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
     server.created.remove(name)
-    assert [outcome.exit_code for outcome in outcomes] == [0, 0, 0], outcomes
+    assert [outcome.exit_code for outcome in outcomes] == [0] * 5, outcomes
     seen = witnessed.read_text()
     for word in ("psql", "pg_dump", "pg_restore", "larp_cli"):
         assert word in seen

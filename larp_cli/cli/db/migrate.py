@@ -17,6 +17,9 @@ def migrate(
         str,
         typer.Argument(help="Where to stop: a revision, the beginning of one, heads, or +N."),
     ] = "head",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would run, and change nothing.")
+    ] = False,
     wait: Annotated[
         float | None,
         typer.Option(
@@ -33,6 +36,7 @@ def migrate(
 
     Examples:
       larp db migrate
+      larp db migrate --plan
       larp db migrate --wait 60
       larp db migrate +1
       larp db migrate -c other/alembic.ini
@@ -44,6 +48,11 @@ def migrate(
         from larp_cli.database.wait import wait_for_database
 
         wait_for_database(larp.databases.migration, larp.observer, timeout=wait)
+    if plan:
+        from larp_cli.migrations.plan import make_plan
+
+        larp.answer(make_plan(larp.databases.migration, larp.project, target=revision))
+        return
     larp.answer(
         apply(
             larp.databases.migration,

@@ -393,3 +393,16 @@ def test_a_revision_attaches_and_removes_the_trigger(engine: sa.Engine) -> None:
         found.append(connection.scalar(query, table))
 
     assert found == [0, 1]
+
+
+def test_the_type_of_an_enum_lives_in_our_schema() -> None:
+    """An enum column's type is made beside its table, so that a reset drops it too."""
+
+    class PaintedBase(Base):
+        __abstract__ = True
+        metadata = metadata_for(Base.metadata.schema)
+
+    class Painted(PaintedBase):
+        mood: Mapped[Mood]
+
+    assert Painted.__table__.c.mood.type.schema == Base.metadata.schema  # type: ignore[attr-defined]

@@ -133,7 +133,7 @@ def test_pending_revisions_are_named(larp: Larp, project: ForeignProject) -> Non
     outcome = check(larp)
 
     assert found(outcome) == [("pending", "not applied: a1, b2")]
-    assert outcome.document["error"]["hint"] == "larp db migrate"
+    assert outcome.document["error"]["hint"].startswith("larp db migrate")
 
 
 def test_a_database_that_is_ahead_is_named(larp: Larp, ready: str) -> None:

@@ -166,7 +166,7 @@ def test_a_database_that_is_behind_is_refused(larp: Larp, copy: Copy) -> None:
     outcome = larp("db", "revision", "-m", "More", "--json")
 
     assert outcome.exit_code == ExitCode.REFUSED
-    assert outcome.document["error"]["hint"] == "larp db migrate"
+    assert outcome.document["error"]["hint"].startswith("larp db migrate")
     assert copy.files == before
     assert larp("db", "migrate").exit_code == ExitCode.OK
     assert write(larp, "More").result["path"] is None
@@ -383,7 +383,6 @@ def test_an_installed_package_is_no_place_for_revisions(
     assert "--alembic-config" in outcome.document["error"]["hint"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 @pytest.mark.parametrize("place", ["alembic", "alembic/versions"])
 def test_a_directory_that_may_not_be_written_to_is_named(
     larp: Larp, copy: Copy, place: str
@@ -391,6 +390,8 @@ def test_a_directory_that_may_not_be_written_to_is_named(
     """Exit 4 with the directory and what to do."""
     directory = copy.directory / place
     directory.chmod(0o555)
+    if os.access(directory, os.W_OK):
+        pytest.skip("root may write everywhere")
     try:
         outcome = larp("db", "revision", "-m", "x", "--json")
     finally:
