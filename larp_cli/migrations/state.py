@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 FOREIGN_BOOKKEEPING = "larp"
-"""Schema of larp's own tables beside a foreign project."""
+"""Schema of larp's own tables beside a foreign project.
+
+Not beside the version table, where the project's autogenerate would propose to drop them.
+One that looks at every schema (``include_schemas``) has to leave this one out itself.
+"""
 
 MAY_KEEP_BOOKS = """
 SELECT current_schema(),

@@ -90,21 +90,6 @@ def test_init_of_a_foreign_project_keeps_our_tables_out_of_their_schema(
     assert check.returncode == 0, check.stdout + check.stderr
 
 
-@pytest.mark.xfail(reason="larp's own tables are seen by a project that looks at every schema")
-def test_alembic_check_stays_clean_where_it_looks_at_every_schema(
-    larp: Larp, build: Build, empty: str
-) -> None:
-    """With ``include_schemas`` autogenerate would propose to drop larp's own tables."""
-    project = build(models=MODELS, options="include_schemas=True")
-    project.revision("hero", HERO)
-    project.revision("place", PLACE, after="hero")
-
-    assert larp("db", "init", "-c", project.config).exit_code == ExitCode.OK
-
-    check = project.alembic("check", url=empty)
-    assert check.returncode == 0, check.stdout
-
-
 def test_init_creates_the_database_of_a_foreign_project(
     larp: Larp, build: Build, missing_database: str
 ) -> None:
