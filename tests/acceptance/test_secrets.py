@@ -18,25 +18,20 @@ from tests.servers import Server, free_port
 
 PASSWORDS = {
     "percent": "ses%ame%20x",
-    "at": "ses@ame@xyz",
-    "colon": "ses:ame:xyz",
-    "slash": "ses/ame/xyz",
-    "single quote": "ses'ame'xyz",
-    "double quote": 'ses"ame"xyz',
-    "space": "ses ame xyz",
-    "two spaces": "ses  ame  xyz",
+    "url": "ses@ame:x/yz",
+    "quotes": "ses'am\"e\\xyz",
+    "spaces": "ses  ame xyz",
     "unicode": "sésame öffne",
-    "backslash": "ses\\ame\\xyz",
-    "query": "ses?ame&xyz=1",
-    "hash": "ses#ame#xyz",
-    "dollar": "ses$ame${xyz}",
-    "brackets": "[ses]{ame}(xyz)",
+    "query": "ses?ame&xyz=1#x",
+    "shell": "ses$ame${xyz}",
     "markup": "[red]ses[/red]",
 }
+"""One for each kind of character that URLs, shells, SQL or rich treat in a way of their own."""
+
 every_password = pytest.mark.parametrize("password", PASSWORDS.values(), ids=list(PASSWORDS))
 
-FLAGS = (("--debug",), ("--json", "--debug"), ("--verbose", "--output", "human"))
-"""What could say more than is good: each run once, plain first."""
+FLAGS = (("--json", "--debug"), ("--verbose", "--output", "human"))
+"""What could say more than is good: each run once."""
 
 PLACES = {
     "userinfo": "postgresql://larp_secret:{password}@{place}",

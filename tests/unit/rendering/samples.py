@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
@@ -38,6 +39,7 @@ HOSTILE = (
 MOMENT = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 
 
+@cache
 def samples(text: str = "value", *, sparse: bool = False) -> dict[type[Result], Result]:
     """Make one result of each type, with ``text`` in every field that is text.
 
