@@ -39,7 +39,7 @@ demo: $(INSTALLED) ## Initialise a database on the embedded PostgreSQL, and look
 .PHONY: test
 test: $(INSTALLED) ## Run the whole test suite, with coverage.
 	$(BIN)/coverage erase
-	$(BIN)/pytest --numprocesses auto --cov --cov-report=
+	$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=
 
 .PHONY: coverage
 coverage: ## Report the coverage of the last test run.

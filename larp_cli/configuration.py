@@ -26,6 +26,7 @@ from larp_cli.settings import (
     DEFAULT,
     Environment,
     Reading,
+    SettingFault,
     Settings,
     SettingsInvalid,
     inspect_settings,
@@ -89,11 +90,28 @@ def config_check(
     warnings = tuple(_near_misses(reading))
     if settings is not None:
         warnings += tuple(_risks(settings))
+        faults += tuple(_url_faults(settings))
     return ConfigCheck(
         environment=settings.environment.value if settings is not None else None,
         faults=tuple(Fault(name=fault.name, message=fault.message) for fault in faults),
         warnings=warnings,
     )
+
+
+def _url_faults(settings: Settings) -> Iterator[SettingFault]:
+    """Let libpq look at the URLs, as it will when a command connects."""
+    from larp_cli.database.url import normalise_url
+    from larp_cli.errors import ConfigurationError
+
+    for name in ("database_url", "database_migration_url"):
+        url: SecretStr | None = getattr(settings, name)
+        variable = name.upper()
+        try:
+            if url is not None:
+                normalise_url(url.get_secret_value(), setting=variable)
+        except ConfigurationError as error:
+            message = error.message.removeprefix(f"{variable} ")
+            yield SettingFault(name=variable, message=f"{message}; {error.hint}")
 
 
 def config_template() -> ConfigTemplate:

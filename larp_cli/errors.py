@@ -46,6 +46,8 @@ class LarpError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.changed = False
+        """Whether something was changed, and stays so, before the failure."""
 
     @property
     def code(self) -> str:

@@ -47,6 +47,7 @@ class Context:
         self.command_name = ""
         self.exit_code = ExitCode.OK
         self.redactor = Redactor(())
+        self._answer: Answer | None = None
         self._exits = ExitStack()
 
     @cached_property
@@ -158,28 +159,36 @@ class Context:
 
     @contextmanager
     def running(self, timeout: float | None, *, uses_database: bool) -> Iterator[None]:
-        """Run one command: signals become errors, and what it opened is closed again."""
+        """Run one command: signals become errors, and what it opened is closed again.
+
+        The answer is written last, so that nothing which still fails writes a second one.
+        """
         if self.options.no_color:
             self.terminal = self.terminal.without_colour()
         try:
-            with signals_as_exceptions(timeout), self._exits:
-                yield
+            with signals_as_exceptions(timeout) as signals, self._exits:
+                try:
+                    yield
+                finally:
+                    signals.held = True
         except TerminationSignal as signal:
-            raise errors.Terminated("stopped by SIGTERM") from signal
+            raise errors.Terminated(_with_notes("stopped by SIGTERM", signal)) from signal
         except DeadlineSignal as signal:
             late = errors.DatabaseUnreachable if uses_database else errors.CommandFailed
             raise late(
-                f"not finished within {timeout:g} s",
+                _with_notes(f"not finished within {timeout:g} s", signal),
                 hint="give it longer with --timeout SECONDS",
             ) from signal
         except KeyboardInterrupt as signal:
-            raise errors.Interrupted("stopped by SIGINT") from signal
+            raise errors.Interrupted(_with_notes("stopped by SIGINT", signal)) from signal
+        if self._answer is not None:
+            self._write(self._answer)
 
     def answer(self, result: Result) -> None:
-        """Write the result to stdout, and settle the exit code."""
+        """Keep the result, to be written to stdout when all that was opened is closed."""
         from larp_cli.rendering.answer import Answer
 
-        self._write(Answer.of(self.command_name, result))
+        self._answer = Answer.of(self.command_name, result)
 
     def fail(self, error: LarpError) -> None:
         """Write the error: to stderr for people, as the document for programs."""
@@ -230,3 +239,8 @@ class Context:
         assert answer.error is not None
         text = render(answer.error, colour=self.terminal.stderr_has_colour)
         write_message(self.redact(text))
+
+
+def _with_notes(message: str, signal: KeyboardInterrupt) -> str:
+    """Add what the work says about the place where the signal stopped it."""
+    return "; ".join((message, *getattr(signal, "__notes__", ())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,9 +15,11 @@ from larp_cli import __version__
 from larp_cli.cli.commands import group, new_app
 from larp_cli.cli.context import Context
 from larp_cli.cli.streams import OutputLost, write_message, write_result
-from larp_cli.errors import LarpError, Refused, UsageError
+from larp_cli.errors import CommandFailed, LarpError, Refused, UsageError
 
 NAMES = ("db", "config")
+COMPLETING = "_LARP_COMPLETE"
+"""Set in the environment by the completion script of the shell."""
 
 app = new_app(
     name="larp",
@@ -68,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Abort:
         return _fail(larp, Refused("nothing was typed; nothing was changed"))
     except SystemExit as ended:  # how Typer ends completion
-        return ended.code if isinstance(ended.code, int) else 0
+        if isinstance(ended.code, int):
+            return ended.code
+        return 0 if COMPLETING in os.environ else _fail(larp, _exited(ended))
     except Exception as error:  # noqa: B902 - the edge: a bug must end in an exit code too
         return _fail(larp, _bug(error))
 
@@ -90,6 +95,12 @@ def _usage_error(error: TyperException, larp: Context) -> LarpError:
     words = ("larp", larp.command_name, "--help")
     message = error.format_message().rstrip(".").replace("Value error, ", "")
     return UsageError(message, hint=" ".join(filter(None, words)))
+
+
+def _exited(ended: SystemExit) -> LarpError:
+    failure = CommandFailed(f"the command was ended by sys.exit({ended.code!r})")
+    failure.__cause__ = ended
+    return failure
 
 
 def _bug(error: Exception) -> LarpError:

@@ -22,26 +22,45 @@ class DeadlineSignal(KeyboardInterrupt):
     """The time that ``--timeout`` grants is over."""
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise TerminationSignal
+_EXCEPTIONS: dict[int, type[KeyboardInterrupt]] = {
+    signal.SIGINT: KeyboardInterrupt,
+    signal.SIGTERM: TerminationSignal,
+    signal.SIGALRM: DeadlineSignal,
+}
 
 
-def _expire(_signal: int, _frame: FrameType | None) -> None:
-    raise DeadlineSignal
+class Signals:
+    """What the signals of a command do."""
+
+    def __init__(self) -> None:
+        self.held = False
+        """Whether they do nothing: the work is over, and what it opened is being closed.
+
+        A flag, as setting it cannot be interrupted; a call could be, before it has an effect.
+        """
+
+    def arrive(self, number: int, _frame: FrameType | None) -> None:
+        """Raise where the work is."""
+        if not self.held:
+            raise _EXCEPTIONS[number]
 
 
 @contextmanager
-def signals_as_exceptions(timeout: float | None) -> Iterator[None]:
-    """Raise in the main thread on SIGTERM, and when ``timeout`` seconds are over."""
+def signals_as_exceptions(timeout: float | None) -> Iterator[Signals]:
+    """Raise in the main thread on SIGINT and SIGTERM, and when ``timeout`` seconds are over."""
+    signals = Signals()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield signals
         return
-    before: dict[int, Any] = {signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate)}
+    before: dict[int, Any] = {signal.SIGTERM: signal.signal(signal.SIGTERM, signals.arrive)}
+    # Where it is ignored, as by nohup or in the background of a script, it stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, signals.arrive)
     if timeout is not None:
-        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _expire)
+        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, signals.arrive)
         others_timer = signal.setitimer(signal.ITIMER_REAL, timeout)
     try:
-        yield
+        yield signals
     finally:
         if timeout is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -76,7 +76,7 @@ def require_same_environment(database: Database, stamped: str | None, *, command
         raise Refused(
             f"the database {database.name} is stamped {stamped}, but ENVIRONMENT says"
             f" {database.environment.value}: is DATABASE_URL the one you mean?",
-            hint=f"ENVIRONMENT={stamped} {command}",
+            hint=f"correct DATABASE_URL; or, if it is the one: ENVIRONMENT={stamped} {command}",
         )
 
 
@@ -128,6 +128,8 @@ def require_consent(
             f"{stake.database} is a production database",
             hint=f"{command} --confirm {shlex.quote(stake.database)} --allow-production",
         )
+    if consent.allow_production:
+        command += " --allow-production"
     for line in _shown(stake, loss):
         observer.note(line)
     if consent.confirm is not None:

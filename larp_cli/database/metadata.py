@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
+import psycopg
 from psycopg import sql
 
 from larp_cli.database.catalogue import schema_exists
-
-if TYPE_CHECKING:
-    import psycopg
 
 TABLE = "larp_metadata"
 
@@ -44,10 +42,19 @@ def read(connection: psycopg.Connection, schema: str, key: str) -> str | None:
 def write(connection: psycopg.Connection, schema: str, key: str, value: str) -> None:
     """Note ``value`` under ``key``; call it with the migration mutex held."""
     table = sql.Identifier(schema, TABLE)
-    if not schema_exists(connection, schema):
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+    ensure_schema(connection, schema)
     connection.execute(sql.SQL(CREATE).format(table))
     connection.execute(sql.SQL(WRITE).format(table, sql.Identifier(TABLE)), (key, value))
+
+
+def ensure_schema(connection: psycopg.Connection, schema: str) -> None:
+    """Create a schema where it is missing, also when another project's larp does so too.
+
+    ``IF NOT EXISTS`` alone would ask for the right to create schemas where it exists.
+    """
+    if not schema_exists(connection, schema):
+        with suppress(psycopg.errors.DuplicateSchema, psycopg.errors.UniqueViolation):
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
 
 
 def statements(schema: str, key: str, value: str) -> list[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from larp_cli.database.connection import connect
 from larp_cli.database.errors import translated_errors
 from larp_cli.database.url import DatabaseUrl, normalise_url
 from larp_cli.errors import ConfigurationError
-from larp_cli.settings import Environment, Settings
+from larp_cli.settings import Environment, Settings, secret_values
 
 if TYPE_CHECKING:
     import psycopg
@@ -34,6 +34,19 @@ WHERE name = 'client_connection_check_interval' AND version() LIKE '%linux%'
 
 PostgreSQL manual, "Connection Settings": since 14, and not on every system.
 """
+
+
+SESSION_TIMEOUTS = """
+SELECT set_config('lock_timeout', %(lock)s, false),
+       set_config('statement_timeout', %(statement)s, false)
+WHERE pg_backend_pid() = %(pid)s
+"""
+"""Not behind a pooler, whose pid is not the server's: the settings would go to somebody else."""
+
+
+def milliseconds(seconds: float) -> str:
+    """Write seconds as PostgreSQL's settings want them; 0 switches a timeout off."""
+    return str(max(1, round(seconds * 1000)) if seconds else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +71,8 @@ class Database:
     """Seconds; None leaves the server's own."""
     lock_timeout: float | None = None
     """Seconds that a migration's statement may wait for a lock."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What must not be written down anywhere, the ledger included."""
 
     @property
     def name(self) -> str:
@@ -104,7 +119,12 @@ class Database:
         def open_connection() -> psycopg.Connection:
             return self._connect_for_migration(observer)
 
-        engine = create_engine("postgresql+psycopg://", creator=open_connection, poolclass=NullPool)
+        engine = create_engine(
+            "postgresql+psycopg://",
+            creator=open_connection,
+            poolclass=NullPool,
+            hide_parameters=True,
+        )
         try:
             yield engine
         finally:
@@ -113,6 +133,15 @@ class Database:
     def _connect_for_migration(self, observer: Observer | None) -> psycopg.Connection:
         connection = connect(
             self.url, application_name="larp-migrate", connect_timeout=self.connect_timeout
+        )
+        # What env.py itself runs must not wait for ever either.
+        connection.execute(
+            SESSION_TIMEOUTS,
+            {
+                "lock": milliseconds(self.lock_timeout or 0),
+                "statement": milliseconds(self.statement_timeout or 0),
+                "pid": connection.info.backend_pid,
+            },
         )
         connection.autocommit = False
         if observer is not None:
@@ -166,6 +195,7 @@ def open_database(
             connect_timeout=min(settings.database_connect_timeout, deadline or float("inf")),
             statement_timeout=settings.database_statement_timeout,
             lock_timeout=settings.migration_lock_timeout,
+            secrets=secret_values(settings),
         )
         yield Databases(application=application, migration=_for_migration(settings, application))
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from larp_cli.database.catalogue import server_facts
-from larp_cli.database.errors import DatabaseFailure
-from larp_cli.results import DatabaseReady
+from larp_cli.database.connection import within
+from larp_cli.database.errors import DatabaseFailure, translated_errors
+from larp_cli.results import DatabaseReady, ServerFacts
 
 if TYPE_CHECKING:
     from larp_cli.database.target import Database
@@ -38,8 +42,7 @@ def wait_for_database(database: Database, observer: Observer, *, timeout: float)
         left = began + timeout - time.monotonic()
         try:
             patience = min(database.connect_timeout, max(left, 1.0))
-            with replace(database, connect_timeout=patience).connection() as connection:
-                facts = server_facts(connection, database)
+            facts = _facts(database, patience)
             return DatabaseReady(server=facts, waited_seconds=time.monotonic() - began)
         except DatabaseFailure as failure:
             left = began + timeout - time.monotonic()
@@ -50,3 +53,21 @@ def wait_for_database(database: Database, observer: Observer, *, timeout: float)
                 observer.waiting(told)
         time.sleep(min(pause, left))
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _facts(database: Database, seconds: float) -> ServerFacts:
+    """Connect and ask, within so many seconds: after the login libpq itself waits for ever."""
+    deadline = time.monotonic() + seconds
+    with translated_errors(database.url):
+        connection = replace(database, connect_timeout=seconds).connect()
+
+        def ask() -> ServerFacts:
+            with connection:
+                return server_facts(connection, database)
+
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            try:
+                return within(deadline - time.monotonic(), ask)
+            finally:
+                with suppress(OSError):  # the server hung up first
+                    line.shutdown(socket.SHUT_RDWR)

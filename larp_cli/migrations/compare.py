@@ -10,7 +10,6 @@ from larp_cli.database.errors import translated_errors
 from larp_cli.errors import ConfigurationError
 from larp_cli.migrations.autogenerate import BOOKKEEPING_TABLES
 from larp_cli.migrations.project import explained
-from larp_cli.migrations.state import FOREIGN_BOOKKEEPING
 
 if TYPE_CHECKING:
     from alembic.autogenerate import RevisionContext
@@ -109,8 +108,7 @@ def _leave_out_bookkeeping(context: MigrationContext) -> None:
     theirs = context.opts.get("include_name")
 
     def include(name: str | None, kind: str, parents: dict[str, str | None]) -> bool:
-        ours = kind == "table" and parents.get("schema_name") == FOREIGN_BOOKKEEPING
-        if ours and name in BOOKKEEPING_TABLES:
+        if kind == "table" and name in BOOKKEEPING_TABLES:
             return False
         return theirs is None or bool(theirs(name, kind, parents))
 

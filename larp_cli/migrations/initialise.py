@@ -110,7 +110,7 @@ def reset(
         database,
         stake,
         consent,
-        command="larp db reset",
+        command=_reset_command(backups, seeds),
         loss="everything in it will be dropped",
         ask=ask,
         observer=observer,
@@ -121,6 +121,7 @@ def reset(
             backup = backup_schema(database, new_backup(database, backups), observer)
             way_back = restore_command(database, project, backup.path)
             observer.note(f"to go back: {way_back}")
+        connection.execute("SELECT")  # a backup takes its time: the mutex must still be ours
         observer.started(f"dropping the schema {database.schema}")
         drop_schema(database)
         # A foreign project's notes are not in the schema that was dropped.
@@ -139,6 +140,11 @@ def reset(
             allow_production=consent.allow_production,
         ),
     )
+
+
+def _reset_command(backups: Path | None, seeds: Path | None) -> str:
+    options = [(" --seed", seeds is not None), (" --no-backup", backups is None)]
+    return "larp db reset" + "".join(option for option, given in options if given)
 
 
 def seed(

@@ -20,7 +20,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from larp_cli import __version__
-from larp_cli.database.catalogue import schema_exists
+from larp_cli.database.metadata import ensure_schema
 from larp_cli.results import Direction, EditedFile, LedgerEntry, RunOutcome
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ TABLE = "larp_ledger"
 CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS {} (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    version_table text NOT NULL,
     revision text NOT NULL,
     direction text NOT NULL,
     outcome text NOT NULL,
@@ -47,20 +48,21 @@ CREATE TABLE IF NOT EXISTS {} (
 """
 
 INSERT_RUN = """
-INSERT INTO {} (revision, direction, outcome, started_at, seconds, operator, host,
+INSERT INTO {} (version_table, revision, direction, outcome, started_at, seconds, operator, host,
                 larp_version, file_sha256, error)
-VALUES (%s, %s, %s, clock_timestamp() - make_interval(secs => %s), %s, %s, %s, %s, %s, %s)
+VALUES (%s, %s, %s, %s, clock_timestamp() - make_interval(secs => %s), %s, %s, %s, %s, %s, %s)
 """
 
 SELECT_RUNS = """
 SELECT revision, direction, outcome, started_at, seconds, operator, host, database_user,
        larp_version, file_sha256, error
-FROM {} ORDER BY id DESC
+FROM {} WHERE version_table = %s ORDER BY id DESC
 """
 
 LAST_UPGRADES = """
 SELECT DISTINCT ON (revision) revision, file_sha256, larp_version, host, started_at
-FROM {} WHERE outcome = 'succeeded' AND direction = 'up' ORDER BY revision, id DESC
+FROM {} WHERE version_table = %s AND outcome = 'succeeded' AND direction = 'up'
+ORDER BY revision, id DESC
 """
 
 
@@ -88,22 +90,21 @@ class Applied:
 
 
 class Ledger:
-    """The ledger of one schema."""
+    """The runs of one project's revisions: several may share a table, and revision ids."""
 
-    def __init__(self, schema: str) -> None:
-        self._schema = schema
-        self._table = sql.Identifier(schema, TABLE)
+    def __init__(self, database: Database) -> None:
+        self._schema = database.bookkeeping_schema
+        self._table = sql.Identifier(self._schema, TABLE)
+        self._version_table = f"{database.schema}.{database.version_table}"
         # Composed once: a run of a thousand revisions writes a thousand lines.
         self._insert = sql.SQL(INSERT_RUN).format(self._table).as_bytes()
         self._who = (_operator(), socket.gethostname(), __version__)
 
     def ensure(self, connection: psycopg.Connection) -> None:
         """Create the table; call it with the migration mutex held, which makes it race-safe."""
-        if self.exists(connection):
-            return
-        if not schema_exists(connection, self._schema):
-            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self._schema)))
-        connection.execute(sql.SQL(CREATE_TABLE).format(self._table))
+        if not self.exists(connection):
+            ensure_schema(connection, self._schema)
+            connection.execute(sql.SQL(CREATE_TABLE).format(self._table))
 
     def exists(self, connection: psycopg.Connection) -> bool:
         """Look whether there is a ledger."""
@@ -117,6 +118,7 @@ class Ledger:
         connection.execute(
             self._insert,
             (
+                self._version_table,
                 run.revision,
                 run.direction,
                 run.outcome,
@@ -135,7 +137,9 @@ class Ledger:
         if not self.exists(connection):
             return ()
         with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
-            return tuple(cursor.execute(sql.SQL(SELECT_RUNS).format(self._table)))
+            return tuple(
+                cursor.execute(sql.SQL(SELECT_RUNS).format(self._table), (self._version_table,))
+            )
 
     def runs_of(
         self, connection: psycopg.Connection, revisions: Iterable[str]
@@ -153,7 +157,8 @@ class Ledger:
         if not self.exists(connection):
             return {}
         with connection.cursor(row_factory=class_row(Applied)) as cursor:
-            rows = cursor.execute(sql.SQL(LAST_UPGRADES).format(self._table))
+            statement = sql.SQL(LAST_UPGRADES).format(self._table)
+            rows = cursor.execute(statement, (self._version_table,))
             return {applied.revision: applied for applied in rows}
 
 
@@ -164,7 +169,7 @@ def edited_files(
 
     A database adopted from plain Alembic has no ledger, and nothing to compare.
     """
-    upgrades = Ledger(database.bookkeeping_schema).last_upgrades(connection)
+    upgrades = Ledger(database).last_upgrades(connection)
     edited: list[EditedFile] = []
     for revision in sorted(applied):
         run = upgrades.get(revision)

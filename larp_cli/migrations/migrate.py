@@ -61,10 +61,18 @@ def migrate(
             if not _is_done(project, target, before):
                 from larp_cli.migrations.runner import Runner
 
-                runner = Runner(database, project, observer, mutex=mutex, patience=patience)
-                work = upgrade_work(database, project, target, before)
-                applied = runner.run(work, Direction.UP)
+                # Before anything is made: what is stamped is guarded from its first table on.
                 stamp_environment(mutex, database, command="larp db migrate")
+                runner = Runner(
+                    database,
+                    project,
+                    observer,
+                    mutex=mutex,
+                    patience=patience,
+                    command=_command(target),
+                )
+                work = upgrade_work(database, project, target, before)
+                applied = runner.run(work, Direction.UP, heads=before)
     return Migrated(
         database=database.name,
         schema=database.schema,
@@ -120,7 +128,7 @@ def require_known(database: Database, project: Project, current: tuple[str, ...]
     missing = unknown(project.script, current)
     if missing:
         with database.connection() as connection:
-            runs = Ledger(database.bookkeeping_schema).runs_of(connection, missing)
+            runs = Ledger(database).runs_of(connection, missing)
         raise ConfigurationError(
             f"the database is ahead of this code: it is at {', '.join(missing)},"
             " which is not among the revision files",
@@ -140,6 +148,11 @@ def require_own_environment(database: Database, command: str) -> str | None:
     return stamped
 
 
+def _command(target: str) -> str:
+    """Write the command that goes on where a failed run stopped."""
+    return "larp db migrate" if target in ("head", "heads") else f"larp db migrate {target}"
+
+
 def _has_work(database: Database, project: Project, target: str, current: tuple[str, ...]) -> bool:
     """Look whether anything is pending, without Alembic where that is possible."""
     if _is_done(project, target, current):
@@ -151,4 +164,6 @@ def _has_work(database: Database, project: Project, target: str, current: tuple[
 
 def _is_done(project: Project, target: str, current: tuple[str, ...]) -> bool:
     """Look whether the database is at head, as far as that can be known without Alembic."""
-    return target in ("head", "heads") and project.heads_on_disk == frozenset(current)
+    if not current or target not in ("head", "heads"):
+        return False
+    return project.heads_on_disk == frozenset(current)

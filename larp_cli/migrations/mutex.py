@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 
+NEVER_IDLE = """
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'
+"""
+"""The session that holds the mutex is idle while another one works. Since PostgreSQL 14."""
+
 
 def mutex_key(schema: str) -> int:
     """Derive the key of a schema's mutex, a signed 64-bit number.
@@ -56,6 +61,7 @@ def migration_mutex(
     """
     with database.connection(application_name="larp-migrate-mutex") as connection:
         require_session(database, connection)
+        connection.execute(NEVER_IDLE)
         _acquire(connection, mutex_key(database.schema), wait=wait, observer=observer)
         yield connection
 

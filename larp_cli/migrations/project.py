@@ -12,13 +12,14 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from larp_cli.errors import ConfigurationError
+from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
 from larp_cli.migrations.quick import heads_on_disk
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
     from alembic.runtime.migration import MigrationContext, MigrationStep
     from alembic.script import ScriptDirectory
 
@@ -60,14 +61,28 @@ class Project:
             script.get_heads()  # reads every file: a broken one is told here
         return script
 
-    def run_environment(self, connection: sa.Connection, steps: Steps, **options: Any) -> None:
+    def run_environment(
+        self,
+        connection: sa.Connection,
+        steps: Steps,
+        *,
+        destination_rev: str = "heads",
+        **options: Any,
+    ) -> None:
         """Run the project's env.py once on ``connection``, with ``steps`` as the work.
 
         What env.py and the revisions print goes to stderr, and logging is put back as
         it was: stdout belongs to the result.
 
+        Args:
+            connection: The one to work on.
+            steps: The work.
+            destination_rev: What an env.py hears that asks for the revision argument.
+            options: Further ones of Alembic's EnvironmentContext.
+
         Raises:
-            ConfigurationError: env.py works on another connection.
+            ConfigurationError: env.py works on another connection, or calls sys.exit.
+            CommandFailed: A revision does, or perhaps env.py.
         """
         from alembic.runtime.environment import EnvironmentContext
 
@@ -86,9 +101,16 @@ class Project:
             return steps(heads, context)
 
         config = self._config(connection)
-        environment = EnvironmentContext(config, self.script, fn=checked, **options)
-        with environment, logging_kept(), contextlib.redirect_stdout(sys.stderr):
-            self.script.run_env()
+        environment = EnvironmentContext(
+            config,
+            self.script,
+            fn=checked,
+            starting_rev=None,
+            destination_rev=destination_rev,
+            tag=None,
+            **options,
+        )
+        self._run(environment)
 
     def run_offline(
         self, connection: sa.Connection | None, steps: Steps, current: tuple[str, ...]
@@ -99,6 +121,9 @@ class Project:
             connection: For an env.py that asks for one even so.
             steps: The work, which has to take the SQL from the context's output buffer.
             current: The revisions to start from.
+
+        Raises:
+            CommandFailed: A revision calls sys.exit, or env.py does.
         """
         from alembic.runtime.environment import EnvironmentContext
 
@@ -117,8 +142,17 @@ class Project:
             destination_rev="heads",
             output_buffer=StringIO(),
         )
-        with environment, logging_kept(), contextlib.redirect_stdout(sys.stderr):
-            self.script.run_env()
+        self._run(environment)
+
+    def _run(self, environment: EnvironmentContext) -> None:
+        try:
+            with environment, logging_kept(), contextlib.redirect_stdout(sys.stderr):
+                self.script.run_env()
+        except SystemExit as error:  # would end larp without a word, even as a success
+            call = f"called sys.exit({error.code!r})"
+            if environment.context_opts.get("dont_mutate"):  # no revision runs then
+                raise ConfigurationError(f"the env.py of {self.config_file} {call}") from error
+            raise CommandFailed(f"a revision or the env.py of {self.config_file} {call}") from error
 
     def _config(self, connection: sa.Connection | None) -> Config:
         from alembic.config import Config
@@ -156,15 +190,25 @@ def own_config_file() -> Path:
 
 @contextlib.contextmanager
 def explained(config_file: Path) -> Iterator[None]:
-    """Turn Alembic's complaints about files and revisions into errors of ours."""
+    """Turn Alembic's complaints about files and revisions into errors of ours.
+
+    Raises:
+        ConfigurationError: They cannot be read. Errors that are ours already pass unchanged.
+    """
     from alembic.util import CommandError
 
     try:
         yield
+    except LarpError:
+        raise
     except CommandError as error:
         raise ConfigurationError(
             f"Alembic refuses the revisions of {config_file}: {error}",
             hint=f"alembic -c {config_file} history",
+        ) from error
+    except SystemExit as error:
+        raise ConfigurationError(
+            f"a revision of {config_file}, or its env.py, called sys.exit({error.code!r})"
         ) from error
     except Exception as error:  # noqa: B902 - a revision file may raise anything
         raise ConfigurationError(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from psycopg import sql
+
+from larp_cli.database.errors import translated_errors
 from larp_cli.database.guard import Ask, Consent, examine, require_consent
 from larp_cli.errors import Refused
 from larp_cli.migrations.migrate import require_known, work_of
@@ -16,6 +20,8 @@ from larp_cli.migrations.state import current_heads, placed
 from larp_cli.results import AppliedRevision, Direction, RolledBack, Stamped
 
 if TYPE_CHECKING:
+    import psycopg
+
     from alembic.runtime.migration import StampStep
     from larp_cli.database.target import Database
     from larp_cli.migrations.patience import Patience
@@ -54,6 +60,7 @@ def rollback(
     database = placed(database, project)
     before = current_heads(database, project)
     undone: tuple[AppliedRevision, ...] = ()
+    command = f"larp db rollback {_way(target)}"
     planned = downgrade_work(database, project, target, before)
     if planned:
         for work in planned:
@@ -62,8 +69,8 @@ def rollback(
             database,
             examine(database),
             consent,
-            command="larp db rollback",
-            loss="what these revisions made will be lost",
+            command=command,
+            loss="what these revisions made will be lost; the tables are",
             ask=ask,
             observer=observer,
         )
@@ -71,8 +78,10 @@ def rollback(
             from larp_cli.migrations.runner import Runner
 
             _require_unchanged(before, current_heads(database, project))
-            runner = Runner(database, project, observer, mutex=mutex, patience=patience)
-            undone = runner.run(planned, Direction.DOWN)
+            runner = Runner(
+                database, project, observer, mutex=mutex, patience=patience, command=command
+            )
+            undone = runner.run(planned, Direction.DOWN, heads=before)
     return RolledBack(
         database=database.name,
         schema=database.schema,
@@ -81,6 +90,11 @@ def rollback(
         undone=undone,
         seconds=time.monotonic() - began,
     )
+
+
+def _way(target: str) -> str:
+    """Write the target as the command line takes it."""
+    return f"--steps {target[1:]}" if target.startswith("-") else f"--to {shlex.quote(target)}"
 
 
 def downgrade_work(
@@ -123,13 +137,15 @@ def stamp(
     """
     database = placed(database, project)
     before = current_heads(database, project)
-    work = _stamp_work(project, revision, before)
-    if work:
+    command = f"larp db stamp {shlex.quote(revision)}"
+    foreign = bool(unknown(project.script, before))
+    work = _stamp_work(project, revision, () if foreign else before)
+    if work or foreign:
         require_consent(
             database,
             examine(database),
             consent,
-            command=f"larp db stamp {revision}",
+            command=command,
             loss=f"the stamp {', '.join(before) or 'base'} becomes {revision}, and nothing is run",
             ask=ask,
             observer=observer,
@@ -138,31 +154,53 @@ def stamp(
             from larp_cli.migrations.runner import Runner
 
             _require_unchanged(before, current_heads(database, project))
-            purge = bool(unknown(project.script, before))
-            Runner(database, project, observer, mutex=mutex, patience=patience, purge=purge).run(
-                work, Direction.STAMP
-            )
+            if foreign:
+                _replace_stamp(mutex, database, work)
+            else:
+                Runner(
+                    database, project, observer, mutex=mutex, patience=patience, command=command
+                ).run(work, Direction.STAMP, heads=before)
     return Stamped(
         database=database.name,
         schema=database.schema,
         before=before,
-        after=current_heads(database, project) if work else before,
+        after=current_heads(database, project) if work or foreign else before,
     )
 
 
 def _stamp_work(project: Project, revision: str, current: tuple[str, ...]) -> list[Work]:
-    """List the steps of a stamp; one that is unknown here is replaced, whatever it was."""
+    """List Alembic's steps from the ``current`` stamps to the wanted ones."""
     from larp_cli.migrations.runner import Work
 
-    known = () if unknown(project.script, current) else current
     with explained(project.config_file):
-        steps = project.script._stamp_revs(revision, known)
+        steps = project.script._stamp_revs(revision, current)
     return [Work(step=step, revision=_stamped(step), description="", file=None) for step in steps]
 
 
 def _stamped(step: StampStep) -> str:
     """Name the revision to which a step stamps; ``base`` where it takes one away."""
     return ", ".join(step.to_) or "base"
+
+
+def _replace_stamp(mutex: psycopg.Connection, database: Database, work: list[Work]) -> None:
+    """Replace stamps that no file stands for, all of them at once.
+
+    Alembic would delete and insert in two transactions, and a crash in between would leave
+    a database that looks new.
+    """
+    from larp_cli.migrations.ledger import Ledger, Run
+
+    ledger = Ledger(database)
+    ledger.ensure(mutex)
+    table = sql.Identifier(database.schema, database.version_table)
+    revisions = [item.revision for item in work]
+    with translated_errors(database.url), mutex.transaction():
+        mutex.execute(sql.SQL("DELETE FROM {}").format(table))
+        for revision in revisions:
+            insert = sql.SQL("INSERT INTO {} (version_num) VALUES (%s)").format(table)
+            mutex.execute(insert, (revision,))
+        for revision in revisions or ["base"]:
+            ledger.write(mutex, Run(revision, Direction.STAMP, 0.0, None))
 
 
 def _require_unchanged(seen: tuple[str, ...], found: tuple[str, ...]) -> None:

@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from larp_cli.database.catalogue import all_invalid_indexes
-from larp_cli.database.errors import StatementTimeout, driver_error, translate
+from larp_cli.database.errors import (
+    PermissionDenied,
+    StatementTimeout,
+    driver_error,
+    translate,
+)
 from larp_cli.errors import (
     ConfigurationError,
     DatabaseUnreachable,
@@ -66,20 +71,26 @@ class Runner:
         *,
         mutex: psycopg.Connection,
         patience: Patience,
-        **environment_options: Any,
+        command: str,
     ) -> None:
         self._database = database
         self._project = project
         self._observer = observer
         self._mutex = mutex
         self._patience = patience
-        self._environment_options = environment_options
-        self._ledger = Ledger(database.bookkeeping_schema)
+        self._command = command
+        self._ledger = Ledger(database)
         self._applied: list[AppliedRevision] = []
+        self._heads: tuple[str, ...] = ()
+        self._partly = False
         self._began = 0.0
 
-    def run(self, work: Sequence[Work], direction: Direction) -> tuple[AppliedRevision, ...]:
+    def run(
+        self, work: Sequence[Work], direction: Direction, *, heads: tuple[str, ...]
+    ) -> tuple[AppliedRevision, ...]:
         """Run the steps in order; each is committed before the next begins.
+
+        ``heads`` are the stamped revisions from which the steps were planned.
 
         Raises:
             Locked: A table stayed locked through all retries.
@@ -87,17 +98,20 @@ class Runner:
             MigrationFailed: A revision failed; the message says which are committed.
         """
         todo = deque(work)
+        self._heads = heads
         if todo:
             self._ledger.ensure(self._mutex)
             invalid = all_invalid_indexes(self._mutex)
             self._observer.started(_PHASES[direction], len(todo))
             try:
                 self._run_all(todo, direction)
-            except KeyboardInterrupt:
-                self._tell_interruption(todo, direction)
+            except KeyboardInterrupt as signal:
+                self._tell_interruption(todo, direction, signal)
                 raise
             except Exception as error:
-                raise self._failure(todo, direction, error, invalid) from error
+                failure = self._failure(todo, direction, error, invalid)
+                failure.changed = bool(self._applied) or self._partly
+                raise failure from error
             self._observer.finished("")
         return tuple(self._applied)
 
@@ -106,18 +120,20 @@ class Runner:
         with open_worker(
             self._database, patience.timeouts, self._observer, wait=patience.mutex_wait
         ) as worker:
-            pid = worker.driver.info.backend_pid
+            pid = worker.backend_pid()
             with Watch(self._mutex, pid, self._observer, patience=patience.timeouts.lock) as watch:
                 attempt = 0
                 while todo:
                     left = len(todo)
                     try:
                         self._attempt(worker, todo, direction)
+                        self._require_progress(len(todo) < left)
                     except Exception as error:
+                        self._partly = worker.partly_committed
                         worker.rollback()
                         attempt = 1 if len(todo) < left else attempt + 1
                         locked = self._explained(error)
-                        if not isinstance(locked, Locked):
+                        if not isinstance(locked, Locked) or self._partly:
                             raise
                         if attempt > patience.lock_retries:
                             raise _still_locked(locked, watch, attempt) from error
@@ -127,14 +143,15 @@ class Runner:
         """Enter the environment and run the steps, as far as they go."""
         confirmed_by_environment: list[Work] = []
 
-        def steps(_heads: object, context: MigrationContext) -> Iterator[MigrationStep]:
+        def steps(heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
+            self._require_heads(heads)
             context.on_version_apply_callbacks += (
                 lambda **_: self._record(context, todo[0], direction),
             )
             while todo:
                 self._begin(worker, todo[0], last=len(todo) == 1)
                 yield todo[0].step
-                if context._in_external_transaction:
+                if _environment_commits(context):
                     # env.py began the transaction, so only env.py can commit it.
                     confirmed_by_environment.append(todo[0])
                     return
@@ -142,16 +159,40 @@ class Runner:
                 self._done(todo.popleft())
 
         connection = worker.connection
-        self._project.run_environment(connection, steps, **self._environment_options)
+        self._project.run_environment(connection, steps)
+        if connection.closed:
+            raise ConfigurationError(
+                f"the env.py of {self._project.config_file} closes the connection it is given",
+                hint="let env.py use config.attributes['connection'] without a with block",
+            )
         if connection.in_transaction():
             connection.rollback()
             if confirmed_by_environment:
                 raise ConfigurationError(
                     f"the env.py of {self._project.config_file} leaves its transaction open,"
-                    " so nothing was committed"
+                    " so nothing was committed",
+                    hint="let it run the migrations within context.begin_transaction()",
                 )
         if confirmed_by_environment:
             self._done(todo.popleft())
+
+    def _require_heads(self, heads: tuple[str, ...]) -> None:
+        """Stop before anything runs when env.py sees another version table than we did."""
+        if not self._applied and set(heads) != set(self._heads):
+            raise ConfigurationError(
+                f"the env.py of {self._project.config_file} finds the database at"
+                f" {', '.join(heads) or 'base'}, larp at {', '.join(self._heads) or 'base'}",
+                hint="name its place with version_table_schema in context.configure()",
+            )
+
+    def _require_progress(self, progress: bool) -> None:
+        """Stop when the environment came back without an error and without having run a step."""
+        if not progress:
+            raise ConfigurationError(
+                f"the env.py of {self._project.config_file} ran none of the revisions,"
+                " or hid why one failed",
+                hint="let it call context.run_migrations(), and let errors pass",
+            )
 
     def _begin(self, worker: Worker, work: Work, *, last: bool) -> None:
         self._require_mutex()
@@ -210,29 +251,50 @@ class Runner:
     ) -> LarpError:
         """Say which revision failed and why, what is committed, and what it left behind."""
         cause = self._explained(error)
-        reason = cause.message if cause else f"{type(error).__name__}: {error}"
-        work = todo[0]
-        self._write_down(work, direction, RunOutcome.FAILED, reason)
+        reason = cause.message if cause else _told(error)
+        work = todo[0] if todo else None
+        if work is not None:
+            self._write_down(work, direction, RunOutcome.FAILED, reason)
         message = (
-            f"revision {work.revision} ({work.description}) failed: {reason};"
+            f"{self._which(work, direction)} failed: {reason};"
             f" {self._committed()}{self._remains(invalid_before)}"
         )
-        again = "larp db migrate" if direction is Direction.UP else "larp db rollback"
+        again = self._command
         if isinstance(cause, Locked):
             return Locked(message, hint=f"when the lock is free: {again}")
-        if isinstance(cause, DatabaseUnreachable) and not isinstance(cause, StatementTimeout):
+        if isinstance(cause, ConfigurationError):
+            return ConfigurationError(message, hint=cause.hint)
+        if isinstance(cause, StatementTimeout):
+            return MigrationFailed(
+                message, hint=f"raise MIGRATION_STATEMENT_TIMEOUT, then: {again}"
+            )
+        if isinstance(cause, DatabaseUnreachable):
             return DatabaseUnreachable(message, hint=f"larp db wait && {again}")
-        return MigrationFailed(message, hint=f"mend the revision or the data, then: {again}")
+        if isinstance(cause, PermissionDenied):
+            return MigrationFailed(message, hint=cause.hint)
+        broken = work.file if work is not None and work.file is not None else "the revision"
+        return MigrationFailed(message, hint=f"mend {broken} or the data, then: {again}")
 
-    def _tell_interruption(self, todo: deque[Work], direction: Direction) -> None:
-        where = f"in revision {todo[0].revision}" if todo else "after the last revision"
-        self._observer.note(f"stopped {where}; {self._committed()}")
+    def _which(self, work: Work | None, direction: Direction) -> str:
+        if work is None:
+            return "the end of the run"
+        if direction is Direction.STAMP:
+            return f"stamping {work.revision}"
+        return f"revision {work.revision} ({work.description})"
+
+    def _tell_interruption(
+        self, todo: deque[Work], direction: Direction, signal: KeyboardInterrupt
+    ) -> None:
+        where = f"stopped in revision {todo[0].revision}" if todo else "stopped at the end"
+        signal.add_note(f"{where}; {self._committed()}")
+        self._observer.note(f"{where}; {self._committed()}")
         if todo:
             self._write_down(todo[0], direction, RunOutcome.INTERRUPTED, "interrupted")
 
     def _committed(self) -> str:
         revisions = ", ".join(item.revision for item in self._applied) or "none"
-        return f"committed before it in this run: {revisions}"
+        parts = ", and parts of this one" if self._partly else ""
+        return f"committed before it in this run: {revisions}{parts}"
 
     def _remains(self, invalid_before: frozenset[str]) -> str:
         """Name the invalid indexes that a failed CONCURRENTLY left behind."""
@@ -240,20 +302,23 @@ class Runner:
             left = sorted(all_invalid_indexes(self._mutex) - invalid_before)
         except psycopg.Error:
             return ""
-        return f"; left invalid, and rebuilt by the next run: {', '.join(left)}" if left else ""
+        if not left:
+            return ""
+        # What REINDEX leaves has a name of its own, and no statement will build it again.
+        again = "" if any("_ccnew" in name for name in left) else ", and rebuilt by the next run"
+        return f"; left invalid{again}: {', '.join(left)}"
 
     def _write_down(
         self, work: Work, direction: Direction, outcome: RunOutcome, reason: str
     ) -> None:
         """Note a run that did not succeed, on the mutex's connection, if that still stands."""
-        password = self._database.url.parameters.get("password", "")
         run = Run(
             work.revision,
             direction,
             time.monotonic() - self._began if self._began else 0.0,
             work.file,
             outcome,
-            Redactor((password,)).redact(reason),
+            Redactor(self._database.secrets).redact(reason),
         )
         try:
             self._ledger.write(self._mutex, run)
@@ -278,6 +343,21 @@ def _commit(context: MigrationContext) -> None:
     if transaction is not None and context.connection is not None:
         transaction.commit()
         context._transaction = context.connection.begin()
+
+
+def _environment_commits(context: MigrationContext) -> bool:
+    """Look whether only env.py can commit what the revision did.
+
+    It began the transaction itself, or runs the migrations outside ``begin_transaction()``.
+    """
+    if context._in_external_transaction:
+        return True
+    connection = context.connection
+    return context._transaction is None and connection is not None and connection.in_transaction()
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _still_locked(locked: Locked, watch: Watch, attempts: int) -> Locked:

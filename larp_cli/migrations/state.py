@@ -20,19 +20,40 @@ if TYPE_CHECKING:
     from larp_cli.migrations.project import Project
 
 
-FOREIGN_BOOKKEEPING = "larp"
+FOREIGN_BOOKKEEPING = "larp_bookkeeping"
 """Schema of larp's own tables beside a foreign project.
+
+No role is likely to have this name: the search path begins with the schema that is called
+like the role, and a new one would draw the project's unqualified tables into it.
 
 Not beside the version table, where the project's autogenerate would propose to drop them.
 One that looks at every schema (``include_schemas``) has to leave this one out itself.
 """
 
-MAY_KEEP_BOOKS = """
-SELECT current_schema(),
-       CASE WHEN to_regnamespace(%(schema)s) IS NULL
-            THEN has_database_privilege(current_database(), 'CREATE')
-            ELSE has_schema_privilege(%(schema)s, 'CREATE') END
+VERSION_TABLE_SCHEMA = """
+SELECT coalesce(
+    (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.oid = to_regclass(quote_ident(%s))),
+    current_schema(), 'public')
 """
+"""As the session of env.py sees it: its search path may be its own."""
+
+BOOKKEEPING_SCHEMA = """
+WITH kept AS (
+    SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname IN ('larp_ledger', 'larp_metadata') AND n.nspname IN (%(apart)s, %(beside)s)
+)
+SELECT CASE
+    WHEN %(apart)s IN (SELECT nspname FROM kept) THEN %(apart)s
+    WHEN %(beside)s IN (SELECT nspname FROM kept) THEN %(beside)s
+    WHEN NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = %(apart)s)
+        AND has_database_privilege(current_database(), 'CREATE') THEN %(apart)s
+    WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = %(apart)s
+                 AND has_schema_privilege(oid, 'CREATE')) THEN %(apart)s
+    ELSE %(beside)s
+END
+"""
+"""Where the books are already, whoever asks; else where this role may begin them."""
 
 
 def placed(database: Database, project: Project) -> Database:
@@ -43,17 +64,23 @@ def placed(database: Database, project: Project) -> Database:
     """
     if project.own:
         return database
-    schema, table = _look_into(
-        database,
-        project,
-        lambda _heads, context: (context.version_table_schema, context.version_table),
-    )
+    schema, table = _look_into(database, project, _version_table)
     with database.connection() as connection:
-        row = connection.execute(MAY_KEEP_BOOKS, {"schema": FOREIGN_BOOKKEEPING}).fetchone()
+        row = connection.execute(
+            BOOKKEEPING_SCHEMA, {"apart": FOREIGN_BOOKKEEPING, "beside": schema}
+        ).fetchone()
     assert row is not None
-    schema = schema or row[0] or "public"
-    books = FOREIGN_BOOKKEEPING if row[1] else schema
-    return replace(database, schema=schema, version_table=table, bookkeeping_schema=books)
+    return replace(database, schema=schema, version_table=table, bookkeeping_schema=row[0])
+
+
+def _version_table(context: MigrationContext) -> tuple[str, str]:
+    """Say in which schema the version table is, or will be, and what it is called."""
+    table = context.version_table
+    if context.version_table_schema is not None:
+        return context.version_table_schema, table
+    assert context.connection is not None
+    schema = context.connection.exec_driver_sql(VERSION_TABLE_SCHEMA, (table,)).scalar_one()
+    return str(schema), table
 
 
 def current_heads(database: Database, project: Project) -> tuple[str, ...]:
@@ -81,9 +108,7 @@ def read_heads(connection: psycopg.Connection, database: Database) -> tuple[str,
 
 
 def _look_into[Found](
-    database: Database,
-    project: Project,
-    look: Callable[[tuple[str, ...], MigrationContext], Found],
+    database: Database, project: Project, look: Callable[[MigrationContext], Found]
 ) -> Found:
     """Ask the project's own env.py, which alone knows where its version table is.
 
@@ -93,9 +118,9 @@ def _look_into[Found](
     found: list[Found] = []
 
     def steps(  # noqa: D103 - local; the generic function around it confuses the linter
-        heads: tuple[str, ...], context: MigrationContext
+        _heads: object, context: MigrationContext
     ) -> list[RevisionStep]:
-        found.append(look(heads, context))
+        found.append(look(context))
         return []
 
     with (
@@ -109,6 +134,12 @@ def _look_into[Found](
         raise ConfigurationError(
             f"the env.py of {project.config_file} runs no migrations",
             hint='let it take its connection from config.attributes["connection"]',
+        )
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"the env.py of {project.config_file} runs the migrations {len(found)} times,"
+            " and larp can follow only one version table",
+            hint="let env.py choose by a setting, and run larp once for each",
         )
     return found[0]
 

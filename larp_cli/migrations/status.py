@@ -28,7 +28,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
     database = placed(database, project)
     current = current_heads(database, project)
     standing = standing_of(project, current)
-    ledger = Ledger(database.bookkeeping_schema)
+    ledger = Ledger(database)
     with database.connection() as connection:
         return MigrationStatus(
             server=catalogue.server_facts(connection, database),
@@ -83,4 +83,4 @@ def migration_history(database: Database, project: Project) -> History:
     database = placed(database, project)
     history = revisions.history(project.script, current_heads(database, project))
     with database.connection() as connection:
-        return replace(history, runs=Ledger(database.bookkeeping_schema).runs(connection))
+        return replace(history, runs=Ledger(database).runs(connection))

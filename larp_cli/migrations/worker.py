@@ -18,7 +18,7 @@ from psycopg import sql
 from sqlalchemy import event
 
 from larp_cli.database.catalogue import invalid_index, lock_holders
-from larp_cli.database.target import NOTICE_A_DEAD_CLIENT
+from larp_cli.database.target import NOTICE_A_DEAD_CLIENT, milliseconds
 from larp_cli.errors import Locked
 from larp_cli.migrations.mutex import POLL_SECONDS, mutex_key
 from larp_cli.migrations.patience import Timeouts
@@ -30,14 +30,17 @@ if TYPE_CHECKING:
     from larp_cli.observer import Observer
 
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+_COMMENTS = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _CONCURRENT = re.compile(
-    r"^\s*(?:CREATE\s+(?:UNIQUE\s+)?|DROP\s+|RE)INDEX\b.*?\bCONCURRENTLY\b", re.I | re.S
+    rf"^{_COMMENTS}(?:(?:CREATE\s+(?:UNIQUE\s+)?|DROP\s+|RE)INDEX\b.*?\bCONCURRENTLY\b"
+    r"|ALTER\s+TABLE\b.*?\bDETACH\s+PARTITION\b.*?\bCONCURRENTLY\b)",
+    re.I | re.S,
 )
 _SETTING = re.compile(r"_timeout\b|synchronous_commit|\bRESET\s+ALL\b|\bDISCARD\s+ALL\b", re.I)
 _CREATED = re.compile(
-    rf"^\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+    rf"^{_COMMENTS}CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?"
     rf"(?P<index>{_NAME})\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)",
-    re.I,
+    re.I | re.S,
 )
 
 
@@ -85,7 +88,11 @@ class Worker:
         """An index was built concurrently: the timeouts are still its own."""
         self._altered = True
         """The session's settings may not be ours: nothing set yet, or a revision set them."""
+        self._statements = 0
+        self.partly_committed = False
+        """Parts of the revision are committed already: it must not be tried again."""
         event.listen(connection, "before_cursor_execute", self._before)
+        event.listen(connection, "after_cursor_execute", self._after)
 
     @property
     def driver(self) -> psycopg.Connection[Any]:
@@ -104,6 +111,7 @@ class Worker:
             self._set_timeouts(self._timeouts.lock, self._timeouts.statement)
             self.driver.execute("SELECT set_config('synchronous_commit', 'off', false)")
             self._altered = self._relaxed = False
+        self._statements, self.partly_committed = 0, False
         if last:
             self.driver.execute("RESET synchronous_commit")
             self._altered = True
@@ -113,9 +121,18 @@ class Worker:
         self.connection.rollback()
         self._altered = True
 
+    def backend_pid(self) -> int:
+        """Ask the session for its pid: a pooler in between would know another."""
+        row = self.driver.execute("SELECT pg_backend_pid()").fetchone()
+        self.driver.commit()
+        assert row is not None
+        return int(row[0])
+
     def _before(
         self, _connection: sa.Connection, _cursor: object, statement: str, *_rest: object
     ) -> None:
+        if self.driver.autocommit and self._statements:
+            self.partly_committed = True  # what came before was committed to get here
         if _CONCURRENT.match(statement) and self.driver.autocommit:
             self._set_timeouts(0, self._timeouts.concurrently)
             self._relaxed = True
@@ -127,12 +144,19 @@ class Worker:
             # In this revision it is the author's will; the next one finds ours again.
             self._altered = True
 
+    def _after(
+        self, _connection: sa.Connection, _cursor: object, statement: str, *_rest: object
+    ) -> None:
+        self._statements += 1
+        if self.driver.autocommit:
+            self.partly_committed = True
+
     def _set_timeouts(self, lock: float, statement: float) -> None:
         """Set both timeouts on the session, seconds; 0 switches one off."""
         self.driver.execute(
             "SELECT set_config('lock_timeout', %s, false),"
             " set_config('statement_timeout', %s, false)",
-            (_milliseconds(lock), _milliseconds(statement)),
+            (milliseconds(lock), milliseconds(statement)),
         )
 
     def _drop_remains(self, connection: psycopg.Connection[Any], statement: str) -> None:
@@ -166,7 +190,3 @@ def _await_predecessor(
             told = True
         connection.rollback()
         time.sleep(POLL_SECONDS)
-
-
-def _milliseconds(seconds: float) -> str:
-    return str(max(1, round(seconds * 1000)) if seconds else 0)

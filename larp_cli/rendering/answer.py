@@ -39,4 +39,4 @@ class Answer:
     def of_error(cls, command: str, error: LarpError) -> Answer:
         """Wrap a failure."""
         problem = Problem(exit_code=error.exit_code, message=error.message, hint=error.hint)
-        return cls(command=command, exit_code=error.exit_code, changed=False, error=problem)
+        return cls(command=command, exit_code=error.exit_code, changed=error.changed, error=problem)

@@ -5,8 +5,9 @@ Sources, strongest first: flags, environment, ``.env``, files in ``SECRETS_DIR``
 
 from larp_cli.settings.faults import SettingFault, SettingsInvalid
 from larp_cli.settings.loading import inspect_settings, load_settings, origins, secret_values
-from larp_cli.settings.model import Algorithm, Environment, LogFormat, LogLevel, Settings
+from larp_cli.settings.model import Settings
 from larp_cli.settings.sources import DEFAULT, Reading, read_sources
+from larp_cli.settings.words import Algorithm, Environment, LogFormat, LogLevel
 
 __all__ = [
     "DEFAULT",

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -18,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from larp_cli.settings import rules
 from larp_cli.settings.faults import CUSTOM_ERROR
+from larp_cli.settings.words import Algorithm, Environment, LogFormat, LogLevel
 
 DEVELOPMENT_SECRET_KEY = "insecure-development-key-change-me-in-production"
 
@@ -25,48 +25,6 @@ DEVELOPMENT_SECRET_KEY = "insecure-development-key-change-me-in-production"
 # timeout off, more would be refused by the server.
 Seconds = Annotated[float, Field(ge=0.001, le=2_147_483, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(ge=0, le=2_147_483, allow_inf_nan=False)]
-
-
-class _Word(StrEnum):
-    """A word out of a few, taken in either case."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        return next((word for word in cls if str(value).casefold() == word.casefold()), None)
-
-
-class Environment(_Word):
-    """Where this installation stands, and so how careful it has to be."""
-
-    DEVELOPMENT = "development"
-    TESTING = "testing"
-    STAGING = "staging"
-    PRODUCTION = "production"
-
-
-class LogLevel(_Word):
-    """Least severity that is logged."""
-
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-    CRITICAL = "CRITICAL"
-
-
-class LogFormat(_Word):
-    """How a log record is written."""
-
-    JSON = "json"
-    CONSOLE = "console"
-
-
-class Algorithm(_Word):
-    """How access tokens are signed with the SECRET_KEY."""
-
-    HS256 = "HS256"
-    HS384 = "HS384"
-    HS512 = "HS512"
 
 
 def _default_larp_home() -> Path:

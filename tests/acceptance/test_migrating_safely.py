@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -56,26 +57,30 @@ def test_of_many_migrators_at_once_one_does_the_work(
 
 
 def test_a_killed_migrator_is_finished_by_the_next(
-    larp_process: LarpProcess, counted: ForeignProject, server: Server
+    larp_process: LarpProcess, larp: Larp, counted: ForeignProject, server: Server
 ) -> None:
-    """kill -9 at any instant leaves a database that the next migrate brings to the same end."""
+    """A kill -9 at any instant leaves a database that the next migrate brings to the same end."""
     undisturbed = server.url(server.create())
     arguments = ("db", "migrate", "-c", counted.config)
-    assert larp_process(*arguments, env={"DATABASE_URL": undisturbed}).exit_code == ExitCode.OK
+    assert larp(*arguments, env={"DATABASE_URL": undisturbed}).exit_code == ExitCode.OK
     expected = dump(undisturbed, "--schema-only", "--no-owner")
 
     for attempt in range(4):
         disturbed = server.url(server.create())
         process = larp_process.start(*arguments, env={"DATABASE_URL": disturbed})
         victim = random.Random(attempt).randint(1, COUNTED)
-        until(lambda at=disturbed, table=f"t{victim}": process.poll() is not None or has(at, table))
+        _until_table(process, disturbed, f"t{victim}")
         process.kill()
         process.communicate()
-        finished = larp_process(*arguments, env={"DATABASE_URL": disturbed})
+        finished = larp(*arguments, env={"DATABASE_URL": disturbed})
 
         assert finished.exit_code == ExitCode.OK, finished.stderr
         assert value(disturbed, "SELECT count(*) FROM counter") == COUNTED - 1
         assert dump(disturbed, "--schema-only", "--no-owner") == expected
+
+
+def _until_table(process: subprocess.Popen[str], url: str, table: str) -> None:
+    until(lambda: process.poll() is not None or has(url, table))
 
 
 def test_the_application_never_queues_for_longer_than_the_lock_timeout(

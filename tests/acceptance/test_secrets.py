@@ -215,7 +215,7 @@ def witnessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-@pytest.mark.parametrize("password", ["ses%ame@:/xyz", "ses'a\"mé  xyz"])
+@pytest.mark.parametrize("password", ["ses%ame@:/'a\"mé  xyz"], ids=["everything"])
 def test_no_password_is_in_an_argument_list(
     password: str, server: Server, witnessed: Path, larp_process: LarpProcess, secret_role: str
 ) -> None:
@@ -242,5 +242,7 @@ def test_no_password_is_in_an_argument_list(
     seen = witnessed.read_text()
     for word in ("psql", "pg_dump", "pg_restore", "larp_cli"):
         assert word in seen
-    assert shown(password, seen) == []
-    assert shown(password, "".join(o.stdout + o.stderr for o in outcomes)) == []
+    written = "".join(o.stdout + o.stderr for o in outcomes)
+    for part in (password, password.partition("'")[0]):  # the part that no quoting changes
+        assert shown(part, seen) == []
+        assert shown(part, written) == []

@@ -204,3 +204,15 @@ def test_a_generated_secret_is_random_and_good_enough_for_production() -> None:
     for secret in generated:
         assert re.fullmatch(r"[A-Za-z0-9_-]{64}", secret)
         assert secret_key_fault(secret) is None
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://u:p@h:notaport/db", "postgres://u:p@h/db?sslmod=require"]
+)
+def test_a_url_that_no_command_could_use_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """The check looks as deep into a URL as the commands that connect."""
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    assert [fault.name for fault in config_check().faults] == ["DATABASE_URL"]

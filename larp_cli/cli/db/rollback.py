@@ -42,13 +42,15 @@ def rollback(
 
     if steps is not None and to is not None:
         raise UsageError("--steps and --to exclude each other", hint="larp db rollback --help")
+    if to is not None and not to.strip():
+        raise UsageError("--to names no revision", hint="larp db rollback --help")
     larp: Context = ctx.obj
     larp.answer(
         undo(
             larp.databases.migration,
             larp.project,
             larp.observer,
-            target=to or f"-{steps or 1}",
+            target=to if to is not None else f"-{steps or 1}",
             consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
             ask=typed_name(larp.terminal),
             patience=larp.patience,

@@ -405,4 +405,5 @@ def test_the_type_of_an_enum_lives_in_our_schema() -> None:
     class Painted(PaintedBase):
         mood: Mapped[Mood]
 
-    assert Painted.__table__.c.mood.type.schema == Base.metadata.schema  # type: ignore[attr-defined]
+    mood = Painted.__table__.c.mood
+    assert mood.type.schema == Base.metadata.schema  # type: ignore[attr-defined]

@@ -190,3 +190,13 @@ def test_every_level_takes_the_output_format(line: str, larp: Larp) -> None:
 
     assert outcome.exit_code == ExitCode.OK
     assert outcome.document["command"] == "config secret"
+
+
+def test_an_exit_with_words_is_a_failure(larp: Larp, fail_with: Fail) -> None:
+    """Python itself ends in 1 there; silence and success would be a lie."""
+    fail_with(SystemExit("not today"))
+
+    outcome = larp("config", "secret", "--json")
+
+    assert outcome.exit_code == outcome.document["exit_code"] == ExitCode.FAILURE
+    assert "sys.exit('not today')" in outcome.document["error"]["message"]

@@ -244,6 +244,7 @@ def test_a_failing_revision_leaves_those_before_it_committed(
 
     message = outcome.document["error"]["message"]
     assert outcome.exit_code == ExitCode.MIGRATION_FAILED
+    assert outcome.document["changed"] is True
     assert "revision r3 (do r3) failed: " in message
     assert "division by zero" in message
     assert message.endswith("committed before it in this run: r1, r2")
@@ -372,7 +373,7 @@ def test_a_transaction_left_open_by_env_py_is_no_success(
 
     outcome = larp("db", "migrate", "-c", project.config, "--json")
 
-    assert outcome.exit_code == ExitCode.MIGRATION_FAILED
+    assert outcome.exit_code == ExitCode.CONFIGURATION
     assert "nothing was committed" in outcome.document["error"]["message"]
     assert not has(empty, "first")
     assert not has(empty, VERSIONS)

@@ -339,7 +339,7 @@ HANGING = {
 @pytest.fixture
 def tangled(full: str) -> Iterator[str]:
     """A database in which there is much for others to hang on."""
-    for statement in (
+    statements = (
         f"CREATE TYPE {SCHEMA}.mood AS ENUM ('calm')",
         "CREATE TYPE others.feeling AS ENUM ('calm')",
         f"CREATE FUNCTION {SCHEMA}.felt(others.feeling) RETURNS int LANGUAGE sql AS 'SELECT 1'",
@@ -349,8 +349,8 @@ def tangled(full: str) -> Iterator[str]:
         f"CREATE FUNCTION {SCHEMA}.same(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'",
         f"CREATE FUNCTION {SCHEMA}.added(int, int) RETURNS int LANGUAGE sql IMMUTABLE"
         " AS 'SELECT $1 + $2'",
-    ):
-        query(full, statement)
+    )
+    query(full, "; ".join(statements))
     yield full
 
 

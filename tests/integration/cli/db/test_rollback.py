@@ -146,7 +146,11 @@ def test_all_the_way_down_and_up_again_gives_the_same(larp: Larp, initialised: s
 def test_a_production_database_needs_its_flag(larp: Larp, server: Server) -> None:
     """In production the name alone is not enough."""
     url = server.url(server.create())
-    environment = {"DATABASE_URL": url, "ENVIRONMENT": "production", "SECRET_KEY": token_urlsafe(48)}
+    environment = {
+        "DATABASE_URL": url,
+        "ENVIRONMENT": "production",
+        "SECRET_KEY": token_urlsafe(48),
+    }
     larp("db", "init", env=environment)
     name = name_of(url)
     refused = larp("db", "rollback", "--confirm", name, env=environment)
@@ -155,3 +159,17 @@ def test_a_production_database_needs_its_flag(larp: Larp, server: Server) -> Non
     assert refused.exit_code == ExitCode.REFUSED
     assert "--allow-production" in refused.stderr
     assert allowed.exit_code == ExitCode.OK, allowed.stderr
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_target_is_a_usage_error(
+    larp: Larp, project: ForeignProject, migrated: str, empty: str
+) -> None:
+    """A variable of the shell that is not set undoes nothing."""
+    outcome = larp(
+        "db", "rollback", "--to", empty, "--json", "--confirm", name_of(migrated),
+        "-c", project.config, env={"DATABASE_URL": migrated},
+    )  # fmt: skip
+
+    assert outcome.exit_code == ExitCode.USAGE
+    assert versions(migrated, "public.alembic_version") == ["r3"]

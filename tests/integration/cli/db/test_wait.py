@@ -1,7 +1,13 @@
 from __future__ import annotations
 
 import re
+import select
+import socket
+import socketserver
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from larp_cli.database.embedded import Cluster
@@ -121,3 +127,45 @@ def test_a_database_that_takes_no_connections_is_waited_for(
     assert outcome.exit_code == ExitCode.UNREACHABLE
     server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     until(lambda: larp("db", "wait", "--timeout", "5").exit_code == ExitCode.OK)
+
+
+def test_a_server_that_goes_silent_after_the_login_is_given_up(
+    larp_process: LarpProcess, server: Server, database: str, use: Use
+) -> None:
+    """A proxy that stops forwarding sends neither an answer nor an end: the clock decides."""
+    with falling_silent(server, before=b"pg_is_in_recovery") as port:
+        use(f"{database.replace(f':{server.port}/', f':{port}/')}?sslmode=disable")
+        began = time.monotonic()
+
+        outcome = larp_process("db", "wait", "--timeout", "1.5", "--json")
+
+    assert outcome.exit_code == ExitCode.UNREACHABLE
+    assert "did not answer in time" in outcome.document["error"]["message"]
+    assert time.monotonic() - began < 15
+
+
+@contextmanager
+def falling_silent(server: Server, *, before: bytes) -> Iterator[int]:
+    """Forward to the server from a port until a client says ``before``; then only listen."""
+
+    class Forwarding(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((server.host, server.port)) as upstream:
+                while True:
+                    ready, _, _ = select.select([self.request, upstream], [], [])
+                    for source in ready:
+                        data = source.recv(65536)
+                        if not data:
+                            return
+                        if before in data:
+                            while self.request.recv(65536):
+                                pass
+                            return
+                        (upstream if source is self.request else self.request).sendall(data)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forwarding) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever)
+        thread.start()
+        yield proxy.server_address[1]
+        proxy.shutdown()
+        thread.join()

@@ -1,0 +1,219 @@
+"""Environments that do something else than Alembic's recipe: followed or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql as composed
+
+from larp_cli.errors import ExitCode
+from tests.conftest import Larp
+from tests.databases import has, query, value, versions
+from tests.projects import ForeignProject, foreign_project, sql
+from tests.servers import Server
+
+BEGIN = "    with context.begin_transaction():\n        context.run_migrations()\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ForeignProject:
+    """Two revisions with a table each."""
+    built = foreign_project(tmp_path / "odd")
+    built.chain(sql("CREATE TABLE one ()"), sql("CREATE TABLE two ()"))
+    return built
+
+
+def rewrite(project: ForeignProject, old: str, new: str) -> None:
+    """Change env.py where it runs the migrations online."""
+    text = project.environment.read_text()
+    assert old in text
+    head, _, tail = text.rpartition("def run(connection):")
+    project.environment.write_text(head + "def run(connection):" + tail.replace(old, new, 1))
+
+
+def test_migrations_outside_begin_transaction_are_no_success(
+    larp: Larp, project: ForeignProject, database: str
+) -> None:
+    """Where nothing would be committed nothing is said to be applied."""
+    rewrite(project, BEGIN, "    context.run_migrations()\n")
+    outcome = larp("db", "migrate", "-c", project.config, env={"DATABASE_URL": database})
+
+    assert outcome.exit_code == ExitCode.CONFIGURATION, outcome.stderr
+    assert "begin_transaction" in outcome.stderr
+    assert not has(database, "one")
+
+
+def test_an_environment_that_commits_by_itself_is_followed(
+    larp: Larp, project: ForeignProject, database: str
+) -> None:
+    """A commit after run_migrations() commits one revision after the other."""
+    rewrite(project, BEGIN, "    context.run_migrations()\n    connection.commit()\n")
+    outcome = larp("db", "migrate", "-c", project.config, env={"DATABASE_URL": database})
+
+    assert outcome.exit_code == ExitCode.OK, outcome.stderr
+    assert versions(database, "alembic_version") == ["r2"]
+
+
+def test_an_environment_that_swallows_errors_does_not_run_for_ever(
+    larp: Larp, project: ForeignProject, database: str
+) -> None:
+    """A run without an error and without progress is stopped."""
+    project.chain(sql("SELECT 1/0"))
+    swallowed = (
+        "    try:\n        with context.begin_transaction():\n"
+        "            context.run_migrations()\n    except Exception as error:\n"
+        "        print(error)\n"
+    )
+    rewrite(project, BEGIN, swallowed)
+    outcome = larp("db", "migrate", "r1", "-c", project.config, env={"DATABASE_URL": database})
+
+    assert outcome.exit_code == ExitCode.CONFIGURATION, outcome.stderr
+    assert "hid why" in outcome.stderr
+
+
+def test_an_environment_of_many_tenants_is_refused(
+    larp: Larp, project: ForeignProject, database: str
+) -> None:
+    """One that runs the migrations several times is not followed for the first time only."""
+    rewrite(project, BEGIN, BEGIN + BEGIN)
+    outcome = larp("db", "migrate", "-c", project.config, env={"DATABASE_URL": database})
+
+    assert outcome.exit_code == ExitCode.CONFIGURATION, outcome.stderr
+    assert "2 times" in outcome.stderr
+    assert not has(database, "one")
+
+
+def test_the_version_table_is_found_where_the_environments_search_path_leads(
+    larp: Larp, tmp_path: Path, database: str
+) -> None:
+    """A tenant's schema, set by env.py as a search path, is where larp looks too."""
+    query(database, "CREATE SCHEMA tenant")
+    built = foreign_project(
+        tmp_path / "tenant",
+        before="connection.execute(sa.text('SET search_path TO tenant')); connection.commit()",
+    )
+    built.chain(sql("CREATE TABLE one ()"), sql("CREATE TABLE two ()"))
+    environment = {"DATABASE_URL": database}
+    first = larp("db", "migrate", "-c", built.config, env=environment)
+    again = larp("db", "migrate", "--json", "-c", built.config, env=environment)
+
+    assert first.exit_code == ExitCode.OK, first.stderr
+    assert (again.exit_code, again.document["changed"]) == (ExitCode.OK, False)
+    assert versions(database, "tenant.alembic_version") == ["r2"]
+
+
+def test_a_schema_named_like_the_role_does_not_hide_the_version_table(
+    larp: Larp, project: ForeignProject, server: Server, database: str
+) -> None:
+    """A version table in public is found though the search path begins elsewhere."""
+    environment = {"DATABASE_URL": database}
+    larp("db", "migrate", "r1", "-c", project.config, env=environment)
+    query(database, "CREATE SCHEMA larp_owner")
+    status = larp("db", "status", "--json", "-c", project.config, env=environment)
+
+    assert status.result["current"] == ["r1"]
+    assert status.result["schema"] == "public"
+
+
+@pytest.mark.parametrize("role", ["larp", "larp_manager"])
+def test_our_books_do_not_draw_a_projects_tables_into_their_schema(
+    larp: Larp, project: ForeignProject, server: Server, role: str
+) -> None:
+    """A role may be called like the tool: its tables go where they always went."""
+    name = server.create()
+    identifier = composed.Identifier(role)
+    with psycopg.connect(server.administrator, autocommit=True) as administrator:
+        administrator.execute(composed.SQL("DROP ROLE IF EXISTS {}").format(identifier))
+        administrator.execute(
+            composed.SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD 'x y'").format(identifier)
+        )
+    url = server.url(name, user=role, password="x y")
+    outcome = larp("db", "migrate", "-c", project.config, env={"DATABASE_URL": url})
+
+    assert outcome.exit_code == ExitCode.OK, outcome.stderr
+    assert versions(url, "public.alembic_version") == ["r2"]
+    assert has(url, "public.two")
+
+
+def test_the_books_are_found_whoever_looks(
+    larp: Larp, project: ForeignProject, server: Server
+) -> None:
+    """What a role without rights on the database stamped also guards against a superuser."""
+    name = server.create()
+    server.execute(f"ALTER DATABASE {name} OWNER TO postgres")
+    server.execute("GRANT CREATE ON SCHEMA public TO larp_owner", name)
+    owner = {
+        "DATABASE_URL": server.url(name),
+        "ENVIRONMENT": "staging",
+    }
+    assert larp("db", "migrate", "-c", project.config, env=owner).exit_code == ExitCode.OK
+    stray = {"DATABASE_URL": f"{server.administrator}&dbname={name}"}
+    outcome = larp("db", "reset", "--yes", "--no-backup", "-c", project.config, env=stray)
+
+    assert outcome.exit_code == ExitCode.REFUSED, outcome.stderr
+    assert "staging" in outcome.stderr
+    assert has(server.url(name), "public.two")
+
+
+def test_a_comment_before_concurrently_changes_nothing(
+    larp: Larp, tmp_path: Path, database: str
+) -> None:
+    """An invalid index is rebuilt also where a comment stands before the statement."""
+    built = foreign_project(tmp_path / "comment")
+    statement = "-- one name each\\n/* really */ CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS"
+    built.chain(
+        sql("CREATE TABLE people (name text)", "INSERT INTO people VALUES ('a'), ('a')"),
+        f"""
+        with op.get_context().autocommit_block():
+            op.execute("{statement} people_name ON people (name)")
+        """,
+    )
+    environment = {"DATABASE_URL": database}
+    assert larp("db", "migrate", "-c", built.config, env=environment).exit_code == 8
+    query(database, "TRUNCATE people")
+    assert larp("db", "migrate", "-c", built.config, env=environment).exit_code == 0
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'people_name'::regclass"
+    assert value(database, valid) is True
+
+
+def test_a_revision_that_committed_a_part_is_not_tried_again(
+    larp: Larp, tmp_path: Path, database: str
+) -> None:
+    """A lock timeout after an autocommit block ends in 7, and says that parts are committed."""
+    built = foreign_project(tmp_path / "parts")
+    built.chain(
+        sql("CREATE TABLE busy (id bigint)"),
+        """
+        op.execute("CREATE TABLE fresh (id bigint)")
+        with op.get_context().autocommit_block():
+            op.execute("CREATE INDEX CONCURRENTLY fresh_id ON fresh (id)")
+        op.execute("ALTER TABLE busy ADD COLUMN x text")
+        """,
+    )
+    environment = {"DATABASE_URL": database, "MIGRATION_LOCK_TIMEOUT": "0.2"}
+    larp("db", "migrate", "r1", "-c", built.config, env=environment)
+    with psycopg.connect(database, autocommit=True) as holder:
+        holder.execute("SELECT pg_advisory_lock(1)")
+        with psycopg.connect(database) as blocker:
+            # CONCURRENTLY waits for older snapshots, a lock alone does not hold it up.
+            blocker.execute("LOCK TABLE busy IN ACCESS SHARE MODE")
+            outcome = larp("db", "migrate", "-c", built.config, env=environment)
+
+    assert outcome.exit_code == ExitCode.LOCKED, outcome.stderr
+    assert "parts of this one" in outcome.stderr
+
+
+def test_the_ledger_holds_no_secret(larp: Larp, tmp_path: Path, database: str) -> None:
+    """What a revision blurts out is hidden before it is written down."""
+    key = "Zp8vQ2mT7rW4xK9sL3nB6cD1fG5hJ0aE"
+    built = foreign_project(tmp_path / "blurts")
+    built.chain(f'raise RuntimeError("the key is {key}")')
+    environment = {"DATABASE_URL": database, "SECRET_KEY": key}
+    outcome = larp("db", "migrate", "-c", built.config, env=environment)
+    history = larp("db", "history", "--json", "-c", built.config, env={"DATABASE_URL": database})
+
+    assert outcome.exit_code == ExitCode.MIGRATION_FAILED
+    assert "the key is" in history.result["runs"][0]["error"]
+    assert key not in history.stdout + outcome.stderr
