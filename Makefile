@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO_HOME ?= .larp
+PYTEST_OPTIONS ?= --numprocesses auto --dist worksteal
 
 # The first interpreter that is new enough; pyenv's own are looked at too.
 PYTHON := $(shell for python in python3.13 python3.14 python3 python \
@@ -37,13 +38,13 @@ demo: $(INSTALLED) ## Initialise a database on the embedded PostgreSQL, and look
 	env -u DATABASE_URL LARP_HOME="$(abspath $(DEMO_HOME))" $(BIN)/larp db status
 
 .PHONY: test
-test: $(INSTALLED) ## Run the whole test suite, with coverage.
-	$(BIN)/coverage erase
-	$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=
+test: $(INSTALLED) ## Run the whole test suite.
+	$(BIN)/pytest $(PYTEST_OPTIONS)
 
 .PHONY: coverage
-coverage: ## Report the coverage of the last test run.
-	$(BIN)/coverage report
+coverage: $(INSTALLED) ## Run the whole test suite, and hold its coverage.
+	$(BIN)/coverage erase
+	$(BIN)/pytest $(PYTEST_OPTIONS) --cov
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types, imports and docs; change nothing.
@@ -55,7 +56,7 @@ lint: $(INSTALLED) ## Check style, types, imports and docs; change nothing.
 	$(BIN)/cog --check -r docs/*.md README.md
 
 .PHONY: check
-check: lint test coverage ## Everything that a change has to pass.
+check: lint coverage ## Everything that a change has to pass.
 
 .PHONY: format
 format: $(INSTALLED) ## Bring the code into shape.

@@ -267,7 +267,7 @@ def test_a_foreign_project_is_restored_where_it_is(
     assert larp("db", "migrate", "-c", project.config).exit_code == ExitCode.OK
     before = catalogue(url, schema)
     if whole:
-        query(url, "DROP SCHEMA IF EXISTS larp CASCADE")
+        query(url, "DROP SCHEMA IF EXISTS larp_bookkeeping CASCADE")
         pg_dump(url, tmp_path / "schema.dump")
     else:
         assert larp("db", "backup", "schema.dump", "-c", project.config).exit_code == ExitCode.OK
