@@ -18,7 +18,7 @@ from tests.databases import dump, has, query, running, until, value, versions
 from tests.projects import ForeignProject, foreign_project, sql
 from tests.servers import Server
 
-COUNTED = 40
+COUNTED = 24
 """Revisions of the counted project: enough to be killed in the middle of."""
 
 
@@ -65,7 +65,7 @@ def test_a_killed_migrator_is_finished_by_the_next(
     assert larp(*arguments, env={"DATABASE_URL": undisturbed}).exit_code == ExitCode.OK
     expected = dump(undisturbed, "--schema-only", "--no-owner")
 
-    for attempt in range(4):
+    for attempt in range(3):
         disturbed = server.url(server.create())
         process = larp_process.start(*arguments, env={"DATABASE_URL": disturbed})
         victim = random.Random(attempt).randint(1, COUNTED)
