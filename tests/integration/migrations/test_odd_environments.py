@@ -10,7 +10,7 @@ from psycopg import sql as composed
 
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp
-from tests.databases import has, query, value, versions
+from tests.databases import has, held_mutex, query, value, versions
 from tests.projects import ForeignProject, foreign_project, sql
 from tests.servers import Server
 
@@ -217,3 +217,16 @@ def test_the_ledger_holds_no_secret(larp: Larp, tmp_path: Path, database: str) -
     assert outcome.exit_code == ExitCode.MIGRATION_FAILED
     assert "the key is" in history.result["runs"][0]["error"]
     assert key not in history.stdout + outcome.stderr
+
+
+def test_the_session_of_an_earlier_migrator_is_waited_for(
+    larp: Larp, project: ForeignProject, database: str
+) -> None:
+    """While the server still works for a migrator that died, the next one runs nothing."""
+    environment = {"DATABASE_URL": database, "MIGRATION_MUTEX_WAIT": "0.3"}
+    with held_mutex(database, "public:worker"):
+        outcome = larp("db", "migrate", "-c", project.config, env=environment)
+
+    assert outcome.exit_code == ExitCode.LOCKED, outcome.stderr
+    assert "earlier migrator" in outcome.stderr
+    assert not has(database, "one")
