@@ -1,11 +1,16 @@
 """``python -m larp_cli``, and the ``larp`` script."""
 
+import gc
 import os
 import sys
+
+GARBAGE_THRESHOLD = 50_000
+"""Objects made before garbage is looked for: modules are none, and importing makes thousands."""
 
 
 def run() -> None:
     """Run the command line, and exit with its code."""
+    gc.set_threshold(GARBAGE_THRESHOLD)
     # Looking for plugins of pydantic reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
@@ -14,6 +19,8 @@ def run() -> None:
         sys.exit(main())
     except KeyboardInterrupt:  # before or after any command ran
         sys.exit(130)
+    finally:
+        gc.freeze()  # what is left goes with the process; looking through it takes a while
 
 
 if __name__ == "__main__":
