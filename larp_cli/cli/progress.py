@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,19 +19,34 @@ Redact = Callable[[str], str]
 
 
 class LineObserver:
-    """Writes a line per phase, wait and note; steps only when they are few."""
+    """Writes a line per phase, wait and note, and as many steps as a log can bear."""
+
+    FEW = 20
+    """Steps of a phase that are all written; of more, one a second."""
+    STEP_SECONDS, READING_SECONDS = 1.0, 30.0
 
     def __init__(self, redact: Redact) -> None:
         self._redact = redact
+        self._total = 0
+        self._written = 0.0
 
     def started(self, phase: str, total: int | None = None) -> None:
         """Write the phase, with the number of steps where it is known."""
-        self._write(f"{phase} ({total})" if total is not None and total > 1 else phase)
+        self._total, self._written = total or 0, time.monotonic()
+        self._write(f"{phase} ({total})" if self._total > 1 else phase)
 
     def progress(self, step: str, done: int | None = None) -> None:
-        """Write a step that counts; a log is not flooded with readings."""
-        if done is not None:
-            self._write(f"  {step}")
+        """Write a step that counts, with its number, and now and then a passing reading."""
+        if done is None:
+            pause = self.READING_SECONDS
+        else:
+            pause = self.STEP_SECONDS if self._total > self.FEW else 0.0
+        now = time.monotonic()
+        if now < self._written + pause:
+            return
+        self._written = now
+        number = f"{done + 1}/{self._total} " if done is not None and self._total > 1 else ""
+        self._write(f"  {number}{step}")
 
     def waiting(self, reason: str) -> None:
         """Write what the work waits for."""
