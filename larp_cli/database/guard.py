@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from larp_cli.database import catalogue, metadata
 from larp_cli.errors import Refused
-from larp_cli.results import TableSize
+from larp_cli.results import TableSize, TouchedTable
 from larp_cli.settings import Environment
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class Stake:
     schema: str
     stamped_environment: str | None
     tables: tuple[TableSize, ...]
+    """The tables of the schema."""
+    touched: tuple[TouchedTable, ...] | None = None
+    """Of those and others the ones that are at stake; None means all of the schema."""
 
 
 def examine(database: Database) -> Stake:
@@ -145,9 +148,13 @@ def _shown(stake: Stake, loss: str) -> list[str]:
         f"{loss}: schema {stake.schema} of database {stake.database} on {stake.host},"
         f" as {stake.user}"
     ]
-    for table in stake.tables:
-        rows = "unknown" if table.estimated_rows is None else f"about {table.estimated_rows}"
-        lines.append(f"  {stake.schema}.{table.name}: {rows} rows")
+    tables = (
+        [(f"{stake.schema}.{table.name}", table.estimated_rows) for table in stake.tables]
+        if stake.touched is None
+        else [(table.name, table.estimated_rows) for table in stake.touched]
+    )
+    for name, estimate in tables:
+        lines.append(f"  {name}: {'unknown' if estimate is None else f'about {estimate}'} rows")
     return lines
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from larp_cli.database.errors import translated_errors
-from larp_cli.database.guard import Ask, Consent, examine, require_consent
+from larp_cli.database.guard import Ask, Consent, Stake, examine, require_consent
+from larp_cli.database.relations import tables_by_name
 from larp_cli.errors import Refused
 from larp_cli.migrations.migrate import require_known, work_of
 from larp_cli.migrations.mutex import migration_mutex
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.revisions import unknown
 from larp_cli.migrations.state import current_heads, placed
+from larp_cli.migrations.touched import TableName, tables_in
 from larp_cli.results import AppliedRevision, Direction, RolledBack, Stamped
 
 if TYPE_CHECKING:
@@ -58,26 +61,24 @@ def rollback(
     """
     began = time.monotonic()
     database = placed(database, project)
-    before = current_heads(database, project)
+    before = current_heads(database)
     undone: tuple[AppliedRevision, ...] = ()
     command = f"larp db rollback {_way(target)}"
     planned = downgrade_work(database, project, target, before)
     if planned:
-        for work in planned:
-            observer.note(f"will be undone: {work.revision} {work.description}")
         require_consent(
             database,
-            examine(database),
+            _stake(database, project, downgrade_work(database, project, target, before), observer),
             consent,
             command=command,
-            loss="what these revisions made will be lost; the tables are",
+            loss="what these revisions made will be lost",
             ask=ask,
             observer=observer,
         )
         with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as mutex:
             from larp_cli.migrations.runner import Runner
 
-            _require_unchanged(before, current_heads(database, project))
+            _require_unchanged(before, current_heads(database))
             runner = Runner(
                 database, project, observer, mutex=mutex, patience=patience, command=command
             )
@@ -86,10 +87,37 @@ def rollback(
         database=database.name,
         schema=database.schema,
         before=before,
-        after=current_heads(database, project) if undone else before,
+        after=current_heads(database) if undone else before,
         undone=undone,
         seconds=time.monotonic() - began,
     )
+
+
+def _stake(
+    database: Database, project: Project, work: Sequence[Work], observer: Observer
+) -> Stake:
+    """Tell what each revision will undo, and examine the tables that it touches.
+
+    Of revisions whose SQL cannot be told beforehand every table of the schema is at stake.
+    """
+    from larp_cli.migrations.offline import render
+
+    rendered = render(database, project, work, current_heads(database))
+    names: set[TableName] = set()
+    for item in work:
+        observer.note(f"will be undone: {item.revision} {item.description}")
+        undoing = rendered[item.revision]
+        for statement in undoing.statements:
+            observer.note(f"  {' '.join(statement.sql.split())}")
+            names.update(tables_in(statement.sql).targets)
+        if undoing.incomplete is not None:
+            observer.note(f"  and more: {undoing.incomplete}")
+    stake = examine(database)
+    if any(undoing.incomplete is not None for undoing in rendered.values()):
+        return stake
+    with database.connection() as connection:
+        touched = {table.name: table for table in tables_by_name(connection, names).values()}
+    return replace(stake, touched=tuple(touched[name] for name in sorted(touched)))
 
 
 def _way(target: str) -> str:
@@ -136,7 +164,7 @@ def stamp(
         Refused: Consent is missing; nothing was changed.
     """
     database = placed(database, project)
-    before = current_heads(database, project)
+    before = current_heads(database)
     command = f"larp db stamp {shlex.quote(revision)}"
     foreign = bool(unknown(project.script, before))
     work = _stamp_work(project, revision, () if foreign else before)
@@ -153,7 +181,7 @@ def stamp(
         with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as mutex:
             from larp_cli.migrations.runner import Runner
 
-            _require_unchanged(before, current_heads(database, project))
+            _require_unchanged(before, current_heads(database))
             if foreign:
                 _replace_stamp(mutex, database, work)
             else:
@@ -164,7 +192,7 @@ def stamp(
         database=database.name,
         schema=database.schema,
         before=before,
-        after=current_heads(database, project) if work or foreign else before,
+        after=current_heads(database) if work or foreign else before,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from secrets import token_urlsafe
 
+import psycopg
 import pytest
 
 from larp_cli.errors import ExitCode
@@ -91,6 +92,33 @@ def test_off_a_terminal_it_wants_the_name(
     assert f"--confirm {name_of(migrated)}" in outcome.stderr
     assert "r3" in outcome.stderr
     assert dump(migrated) == before
+
+
+def test_what_will_be_lost_is_what_the_revisions_undo(
+    larp: Larp, project: ForeignProject, migrated: str
+) -> None:
+    """The statements and the tables that they touch are shown, and no other table."""
+    query(migrated, "INSERT INTO r3_table SELECT generate_series(1, 7)")
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        connection.execute("ANALYZE r3_table")
+    outcome = larp("db", "rollback", "-c", project.config, env={"DATABASE_URL": migrated})
+
+    assert "note:   DROP TABLE r3_table;" in outcome.stderr
+    assert "public.r3_table: about 7 rows" in outcome.stderr
+    assert "r2_table" not in outcome.stderr
+
+
+def test_of_a_downgrade_that_asks_the_database_every_table_is_at_stake(
+    larp: Larp, project: ForeignProject, migrated: str
+) -> None:
+    """What cannot be told beforehand is said to be so."""
+    ask = 'if op.get_bind().execute(sa.text("SELECT 1")).scalar():\n    op.drop_table("r4_table")'
+    project.revision("r4", sql("CREATE TABLE r4_table (id bigint)"), after="r3", downgrade=ask)
+    larp("db", "migrate", "-c", project.config, env={"DATABASE_URL": migrated})
+    outcome = larp("db", "rollback", "-c", project.config, env={"DATABASE_URL": migrated})
+
+    assert "asks the database" in outcome.stderr
+    assert "public.r1_table: unknown rows" in outcome.stderr
 
 
 def test_steps_and_to_exclude_each_other(larp: Larp) -> None:
