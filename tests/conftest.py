@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,9 @@ import pytest
 from larp_cli.cli.main import main
 from tests import servers
 from tests.servers import Server
+
+# In the background of a script it is ignored, and so it would be in every process of ours.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "CI", "LARP_TEST_DATABASE_URL", "VIRTUAL_ENV")
