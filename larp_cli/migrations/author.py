@@ -196,7 +196,7 @@ def _staging(project: Project) -> Iterator[tuple[ScriptDirectory, Path]]:
 
 
 def _require_at_head(database: Database, project: Project) -> None:
-    standing = standing_of(project, current_heads(database, project))
+    standing = standing_of(project, current_heads(database))
     if standing.state is DatabaseState.AHEAD:
         raise Refused(
             f"{database.name} is ahead of this code: {', '.join(standing.unknown)}",

@@ -125,7 +125,7 @@ def restore(
         schema=database.schema,
         source=Backup(path=path, size=path.stat().st_size, objects=len(archive.entries)),
         replaced=stake.tables,
-        current=current_heads(database, project),
+        current=current_heads(database),
         backup=backup,
         restore_command=way_back,
         seconds=time.monotonic() - began,

@@ -37,7 +37,7 @@ def check_database(database: Database, project: Project) -> DatabaseCheck:
         ConfigurationError: The project's files cannot be read.
     """
     database = placed(database, project)
-    current = current_heads(database, project)
+    current = current_heads(database)
     standing = standing_of(project, current)
     script = project.script
     comparison, skipped = _compared(database, project, standing)

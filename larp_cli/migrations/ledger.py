@@ -12,6 +12,7 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ CREATE TABLE IF NOT EXISTS {} (
 INSERT_RUN = """
 INSERT INTO {} (version_table, revision, direction, outcome, started_at, seconds, operator, host,
                 larp_version, file_sha256, error)
-VALUES (%s, %s, %s, %s, clock_timestamp() - make_interval(secs => %s), %s, %s, %s, %s, %s, %s)
+VALUES ({}, %s, %s, %s, clock_timestamp() - make_interval(secs => %s), %s, {}, {}, {}, %s, %s)
 """
 
 SELECT_RUNS = """
@@ -96,9 +97,15 @@ class Ledger:
         self._schema = database.bookkeeping_schema
         self._table = sql.Identifier(self._schema, TABLE)
         self._version_table = f"{database.schema}.{database.version_table}"
-        # Composed once: a run of a thousand revisions writes a thousand lines.
-        self._insert = sql.SQL(INSERT_RUN).format(self._table).as_bytes()
-        self._who = (_operator(), socket.gethostname(), __version__)
+
+    @cached_property
+    def _insert(self) -> bytes:
+        """Compose it once, with all that stays: a long run writes a line for each revision."""
+        always = (self._version_table, _operator(), socket.gethostname(), __version__)
+        parts = (self._table, *map(sql.Literal, always))
+        # A % in a name would be taken for a placeholder.
+        escaped = (sql.SQL(part.as_string().replace("%", "%%")) for part in parts)
+        return sql.SQL(INSERT_RUN).format(*escaped).as_bytes()
 
     def ensure(self, connection: psycopg.Connection) -> None:
         """Create the table; call it with the migration mutex held, which makes it race-safe."""
@@ -114,19 +121,14 @@ class Ledger:
 
     def write(self, connection: psycopg.Connection, run: Run) -> None:
         """Write a run down, in the connection's transaction if it is in one."""
-        operator, host, version = self._who
         connection.execute(
             self._insert,
             (
-                self._version_table,
                 run.revision,
                 run.direction,
                 run.outcome,
                 run.seconds,
                 run.seconds,
-                operator,
-                host,
-                version,
                 run.file and sha256_of(run.file),
                 run.error,
             ),
@@ -194,7 +196,8 @@ def edited_files(
 def sha256_of(path: Path) -> str | None:
     """Hash a revision file; None where it cannot be read any more."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with open(path, "rb", buffering=0) as file:
+            return hashlib.sha256(file.read()).hexdigest()
     except OSError:
         return None
 

@@ -14,7 +14,7 @@ from larp_cli.migrations.ledger import Ledger
 from larp_cli.migrations.mutex import migration_mutex
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.revisions import unknown
-from larp_cli.migrations.state import current_heads, placed
+from larp_cli.migrations.state import current_heads, found, placed
 from larp_cli.results import AppliedRevision, Direction, Migrated, newer_code
 
 if TYPE_CHECKING:
@@ -49,16 +49,40 @@ def migrate(
         Locked: Another migrator did not end in time, or a table stayed locked.
         MigrationFailed: A revision failed; those before it are committed.
     """
+    database, before = found(database, project)
+    try:
+        return _migrate(database, project, observer, before, target, patience)
+    except _Elsewhere as elsewhere:  # env.py, once it ran, did not do what its text says
+        database = elsewhere.place
+        before = current_heads(database)
+        return _migrate(database, project, observer, before, target, patience)
+
+
+class _Elsewhere(Exception):
+    """The version table is in another place than the mutex was taken for."""
+
+    def __init__(self, place: Database) -> None:
+        super().__init__(place.schema)
+        self.place = place
+
+
+def _migrate(
+    database: Database,
+    project: Project,
+    observer: Observer,
+    before: tuple[str, ...],
+    target: str,
+    patience: Patience,
+) -> Migrated:
     began = time.monotonic()
-    database = placed(database, project)
-    before = current_heads(database, project)
     applied: tuple[AppliedRevision, ...] = ()
     if _has_work(database, project, target, before):
         require_own_environment(database, "larp db migrate")
         with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as mutex:
             # Another migrator may have done the work while we waited.
-            before = current_heads(database, project)
+            before = current_heads(database)
             if not _is_done(project, target, before):
+                _require_place(database, project)
                 from larp_cli.migrations.runner import Runner
 
                 # Before anything is made: what is stamped is guarded from its first table on.
@@ -77,10 +101,16 @@ def migrate(
         database=database.name,
         schema=database.schema,
         before=before,
-        after=current_heads(database, project) if applied else before,
+        after=current_heads(database) if applied else before,
         applied=applied,
         seconds=time.monotonic() - began,
     )
+
+
+def _require_place(database: Database, project: Project) -> None:
+    """Let env.py itself have the last word on where its version table is."""
+    if project.is_legible and (place := placed(database, project)) != database:
+        raise _Elsewhere(place)
 
 
 def upgrade_work(
@@ -166,4 +196,6 @@ def _is_done(project: Project, target: str, current: tuple[str, ...]) -> bool:
     """Look whether the database is at head, as far as that can be known without Alembic."""
     if not current or target not in ("head", "heads"):
         return False
-    return project.heads_on_disk == frozenset(current)
+    heads = project.heads_on_disk
+    # Of several heads none is the head: upgrade_work() says so.
+    return heads == frozenset(current) and (target == "heads" or len(heads) == 1)

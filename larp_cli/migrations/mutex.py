@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from larp_cli.database.target import Database
     from larp_cli.observer import Observer
 
-POLL_SECONDS = 0.1
+POLL_SECONDS, LONGEST_POLL = 0.05, 0.5
+"""Seconds between two attempts: growing, as thirty that wait would else keep the server busy."""
+
+LOOK_SECONDS = 2.0
+"""Seconds between two looks at who holds the mutex."""
 
 NEVER_IDLE = """
 SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'
@@ -67,19 +71,22 @@ def migration_mutex(
 
 
 def _acquire(connection: psycopg.Connection, key: int, *, wait: float, observer: Observer) -> None:
-    deadline = time.monotonic() + wait
-    told: tuple[LockHolder, ...] | None = None
+    began = looked = time.monotonic()
+    holders: tuple[LockHolder, ...] = ()
+    pause = POLL_SECONDS
     while not _try(connection, key):
-        holders = lock_holders(connection, key)
-        if time.monotonic() >= deadline:
-            raise Locked(
-                f"another migrator holds the mutex: {_named(holders)}",
-                hint="wait for it to end, or give it longer with MIGRATION_MUTEX_WAIT",
-            )
-        if [holder.pid for holder in holders] != [holder.pid for holder in told or ()]:
-            observer.waiting(f"the migration mutex, held by {_named(holders)}")
-            told = holders
-        time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))
+        now = time.monotonic()
+        if not holders or now >= looked + LOOK_SECONDS or now >= began + wait:
+            told, holders, looked = holders, lock_holders(connection, key), now
+            if now >= began + wait:
+                raise Locked(
+                    f"another migrator holds the mutex: {_named(holders)}",
+                    hint="wait for it to end, or give it longer with MIGRATION_MUTEX_WAIT",
+                )
+            if [holder.pid for holder in holders] != [holder.pid for holder in told]:
+                observer.waiting(f"the migration mutex, held by {_named(holders)}")
+        time.sleep(min(pause, began + wait - now) * random.uniform(0.5, 1.0))
+        pause = min(pause * 1.5, LONGEST_POLL)
 
 
 def _try(connection: psycopg.Connection, key: int) -> bool:

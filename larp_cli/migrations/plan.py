@@ -53,7 +53,7 @@ def make_plan(
     if check and squawk is None:
         raise ExtraMissing("lint", "looking for hazards")
     database = placed(database, project)
-    current = current_heads(database, project)
+    current = current_heads(database)
     work = _pending(database, project, target, current)
     return MigrationPlan(
         database=database.name,

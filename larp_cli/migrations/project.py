@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
-from larp_cli.migrations.quick import heads_on_disk
+from larp_cli.migrations.environment import VersionTable, version_table
+from larp_cli.migrations.quick import heads_on_disk, script_directory
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -45,7 +46,23 @@ class Project:
     @cached_property
     def heads_on_disk(self) -> frozenset[str] | None:
         """The heads, where they can be known without Alembic."""
-        return heads_on_disk(self.config_file.parent / "alembic" / "versions") if self.own else None
+        scripts = self._script_directory
+        return heads_on_disk(scripts / "versions") if scripts is not None else None
+
+    @cached_property
+    def version_table(self) -> VersionTable | None:
+        """Where a foreign project's version table is, where its env.py need not be run for it."""
+        scripts = self._script_directory
+        return version_table(scripts / "env.py") if scripts is not None else None
+
+    @property
+    def is_legible(self) -> bool:
+        """Whether its files tell, without Alembic, where it is and which heads it has."""
+        return self.heads_on_disk is not None and (self.own or self.version_table is not None)
+
+    @cached_property
+    def _script_directory(self) -> Path | None:
+        return script_directory(self.config_file)
 
     @cached_property
     def script(self) -> ScriptDirectory:

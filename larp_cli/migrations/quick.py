@@ -1,9 +1,8 @@
-"""The heads on disk, read without Alembic.
+"""The heads on disk, and where the scripts are, read without Alembic.
 
 Importing Alembic and SQLAlchemy takes longer than all the rest of a migration that has
-nothing to do, and that is what a container does at almost every start. A revision file
-says which revision it is in assignments of literals; where one does not, the answer is
-left to Alembic.
+nothing to do, and that is what a container does at almost every start. Each function here
+answers only what the files say in plain literals; None leaves the question to Alembic.
 """
 
 from __future__ import annotations
@@ -11,10 +10,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from configparser import ConfigParser
+from configparser import Error as ConfigError
 from pathlib import Path
 from typing import Any
 
 _ASSIGNMENT = re.compile(r"^(revision|down_revision)\b[^=\n]*=[ \t]*(.*)$", re.MULTILINE)
+_TEXT = re.compile(r"""(?P<quote>["'])(?P<text>[^"'\\]*)(?P=quote)\s*(?:#.*)?""")
+"""A plain string: what nearly every value is, and quicker to read so than as Python."""
+_LOCATIONS = ("version_locations", "recursive_version_locations", "sourceless")
 
 
 def heads_on_disk(versions: Path) -> frozenset[str] | None:
@@ -26,6 +30,8 @@ def heads_on_disk(versions: Path) -> frozenset[str] | None:
     below: set[str] = set()
     try:
         for path in versions.glob("*.py"):
+            if path.name.startswith((".#", "__init__")):
+                continue  # as Alembic does
             values = dict(_assignments(path.read_text(encoding="utf-8")))
             revisions.add(values["revision"])
             down = values["down_revision"]
@@ -37,4 +43,19 @@ def heads_on_disk(versions: Path) -> frozenset[str] | None:
 
 def _assignments(text: str) -> Iterator[tuple[str, Any]]:
     for name, literal in _ASSIGNMENT.findall(text):
-        yield name, ast.literal_eval(literal)
+        plain = _TEXT.fullmatch(literal)
+        yield name, plain["text"] if plain else ast.literal_eval(literal)
+
+
+def script_directory(config_file: Path) -> Path | None:
+    """Read from an ``alembic.ini`` where its scripts are."""
+    config = ConfigParser({"here": str(config_file.parent)})
+    try:
+        config.read_string(config_file.read_text(encoding="utf-8"))
+        section = config["alembic"]
+        if any(section.get(name) for name in _LOCATIONS):
+            return None
+        directory = Path(section["script_location"])
+    except (OSError, KeyError, ValueError, ConfigError):
+        return None
+    return directory if directory.is_dir() else None

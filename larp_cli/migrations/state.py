@@ -56,6 +56,27 @@ END
 """Where the books are already, whoever asks; else where this role may begin them."""
 
 
+def found(database: Database, project: Project) -> tuple[Database, tuple[str, ...]]:
+    """Return what `placed` and `current_heads` do, without running env.py if its text will do.
+
+    To look whether something is pending, and for nothing else.
+
+    Raises:
+        DatabaseUnreachable: The database did not answer.
+    """
+    if project.own or project.version_table is None or not project.is_legible:
+        database = placed(database, project)
+        return database, current_heads(database)
+    schema, table = project.version_table
+    with database.connection() as connection:
+        if schema is None:
+            row = connection.execute(VERSION_TABLE_SCHEMA, (table,)).fetchone()
+            assert row is not None
+            schema = row[0]
+        database = _kept_at(connection, database, schema, table)
+        return database, read_heads(connection, database)
+
+
 def placed(database: Database, project: Project) -> Database:
     """Return the database with the place in which the project keeps its version table.
 
@@ -66,9 +87,16 @@ def placed(database: Database, project: Project) -> Database:
         return database
     schema, table = _look_into(database, project, _version_table)
     with database.connection() as connection:
-        row = connection.execute(
-            BOOKKEEPING_SCHEMA, {"apart": FOREIGN_BOOKKEEPING, "beside": schema}
-        ).fetchone()
+        return _kept_at(connection, database, schema, table)
+
+
+def _kept_at(
+    connection: psycopg.Connection, database: Database, schema: str, table: str
+) -> Database:
+    """Return the database with this version table, and with where the books are."""
+    row = connection.execute(
+        BOOKKEEPING_SCHEMA, {"apart": FOREIGN_BOOKKEEPING, "beside": schema}
+    ).fetchone()
     assert row is not None
     return replace(database, schema=schema, version_table=table, bookkeeping_schema=row[0])
 
@@ -83,7 +111,7 @@ def _version_table(context: MigrationContext) -> tuple[str, str]:
     return str(schema), table
 
 
-def current_heads(database: Database, project: Project) -> tuple[str, ...]:
+def current_heads(database: Database) -> tuple[str, ...]:
     """Read the stamped revisions without a lock; empty when nothing was ever applied.
 
     ``database`` is one that `placed` has returned.

@@ -26,7 +26,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
         ConfigurationError: The revision files cannot be read.
     """
     database = placed(database, project)
-    current = current_heads(database, project)
+    current = current_heads(database)
     standing = standing_of(project, current)
     ledger = Ledger(database)
     with database.connection() as connection:
@@ -81,6 +81,6 @@ def migration_history(database: Database, project: Project) -> History:
         ConfigurationError: The revision files cannot be read.
     """
     database = placed(database, project)
-    history = revisions.history(project.script, current_heads(database, project))
+    history = revisions.history(project.script, current_heads(database))
     with database.connection() as connection:
         return replace(history, runs=Ledger(database).runs(connection))

@@ -205,6 +205,38 @@ def test_a_revision_that_committed_a_part_is_not_tried_again(
     assert "parts of this one" in outcome.stderr
 
 
+TENANCY = """
+from alembic import context
+
+def choose():
+    connection = context.config.attributes["connection"]
+    connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS tenant")
+    connection.exec_driver_sql("SET search_path TO tenant")
+    connection.commit()
+"""
+
+
+def test_an_environment_that_does_not_do_what_its_text_says_is_followed(
+    larp: Larp,
+    project: ForeignProject,
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A version table that imported code moves is found where it is, before anything runs."""
+    (tmp_path / "odd" / "tenancy.py").write_text(TENANCY)
+    monkeypatch.syspath_prepend(tmp_path / "odd")
+    rewrite(project, "    pass\n", "    import tenancy\n    tenancy.choose()\n")
+    outcome = larp("db", "migrate", "--json", "-c", project.config, env={"DATABASE_URL": database})
+    again = larp("db", "migrate", "--json", "-c", project.config, env={"DATABASE_URL": database})
+
+    assert outcome.exit_code == ExitCode.OK, outcome.stdout
+    assert outcome.result["schema"] == "tenant"
+    assert versions(database, "tenant.alembic_version") == ["r2"]
+    assert not has(database, "public.alembic_version")
+    assert (again.exit_code, again.document["changed"]) == (ExitCode.OK, False)
+
+
 def test_the_ledger_holds_no_secret(larp: Larp, tmp_path: Path, database: str) -> None:
     """What a revision blurts out is hidden before it is written down."""
     key = "Zp8vQ2mT7rW4xK9sL3nB6cD1fG5hJ0aE"

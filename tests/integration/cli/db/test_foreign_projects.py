@@ -7,6 +7,7 @@ import pytest
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp
 from tests.databases import has, held_mutex, query, value, versions
+from tests.imports import imported_by
 from tests.integration.cli.db.conftest import Build
 from tests.projects import ForeignProject, sql
 
@@ -70,6 +71,19 @@ def test_larp_and_alembic_take_turns(
     again = larp("db", "migrate", "-c", project.config, "--json")
     assert [item["revision"] for item in again.result["applied"]] == ["hero", "place"]
     assert larp("db", "status", "-c", project.config).exit_code == ExitCode.OK
+
+
+def test_a_foreign_database_at_head_is_answered_without_alembic(
+    larp: Larp, theirs: tuple[ForeignProject, str], empty: str
+) -> None:
+    """A container that has nothing to migrate imports neither Alembic nor SQLAlchemy."""
+    project, _ = theirs
+    larp("db", "migrate", "-c", project.config)
+
+    code, modules = imported_by("db", "migrate", "-c", project.config)
+
+    assert code == ExitCode.OK
+    assert modules & {"alembic", "sqlalchemy"} == set()
 
 
 def test_init_of_a_foreign_project_keeps_our_tables_out_of_their_schema(
