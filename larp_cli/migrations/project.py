@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
 from larp_cli.migrations.environment import VersionTable, version_table
-from larp_cli.migrations.quick import heads_on_disk, script_directory
+from larp_cli.migrations.quick import Graph, graph_on_disk, heads_of, script_directory
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -46,8 +46,13 @@ class Project:
     @cached_property
     def heads_on_disk(self) -> frozenset[str] | None:
         """The heads, where they can be known without Alembic."""
+        return heads_of(self.graph_on_disk) if self.graph_on_disk is not None else None
+
+    @cached_property
+    def graph_on_disk(self) -> Graph | None:
+        """The revisions, where they can be known without Alembic."""
         scripts = self._script_directory
-        return heads_on_disk(scripts / "versions") if scripts is not None else None
+        return graph_on_disk(scripts / "versions") if scripts is not None else None
 
     @cached_property
     def version_table(self) -> VersionTable | None:

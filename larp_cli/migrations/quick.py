@@ -9,36 +9,43 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from pathlib import Path
 from typing import Any
 
-_ASSIGNMENT = re.compile(r"^(revision|down_revision)\b[^=\n]*=[ \t]*(.*)$", re.MULTILINE)
+type Graph = Mapping[str, tuple[str, ...]]
+"""Each revision with those that it builds on."""
+
+_ASSIGNMENT = re.compile(
+    r"^(revision|down_revision|depends_on)\b[^=\n]*=[ \t]*(.*)$", re.MULTILINE
+)
 _TEXT = re.compile(r"""(?P<quote>["'])(?P<text>[^"'\\]*)(?P=quote)\s*(?:#.*)?""")
 """A plain string: what nearly every value is, and quicker to read so than as Python."""
 _LOCATIONS = ("version_locations", "recursive_version_locations", "sourceless")
 
 
-def heads_on_disk(versions: Path) -> frozenset[str] | None:
-    """Read the heads of the revision files in a directory; None where Alembic must be asked.
-
-    A head is a revision on which no other builds.
-    """
-    revisions: set[str] = set()
-    below: set[str] = set()
+def graph_on_disk(versions: Path) -> Graph | None:
+    """Read the graph of the revision files in a directory; None where Alembic must be asked."""
+    graph: dict[str, tuple[str, ...]] = {}
     try:
         for path in versions.glob("*.py"):
             if path.name.startswith((".#", "__init__")):
                 continue  # as Alembic does
             values = dict(_assignments(path.read_text(encoding="utf-8")))
-            revisions.add(values["revision"])
+            if values.get("depends_on"):
+                return None  # a stamp then stands for more than what it builds on
             down = values["down_revision"]
-            below.update((down,) if isinstance(down, str) else down or ())
+            graph[values["revision"]] = (down,) if isinstance(down, str) else tuple(down or ())
     except (OSError, KeyError, TypeError, ValueError, SyntaxError):
         return None
-    return frozenset(revisions - below)
+    return graph
+
+
+def heads_of(graph: Graph) -> frozenset[str]:
+    """Return the revisions on which no other builds."""
+    return frozenset(graph).difference(*graph.values())
 
 
 def _assignments(text: str) -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from larp_cli.migrations.quick import heads_on_disk, script_directory
+from larp_cli.migrations.quick import graph_on_disk, heads_of, script_directory
 
 CHAIN = {
     "a.py": 'revision = "a"\ndown_revision = None\n',
@@ -20,6 +20,12 @@ def write(directory: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         (directory / name).write_text(text)
     return directory
+
+
+def heads_on_disk(directory: Path) -> frozenset[str] | None:
+    """Read the heads, where the graph can be read."""
+    graph = graph_on_disk(directory)
+    return None if graph is None else heads_of(graph)
 
 
 def test_a_head_is_what_no_other_builds_on(tmp_path: Path) -> None:
@@ -43,6 +49,7 @@ def test_files_that_alembic_passes_over_are_passed_over(tmp_path: Path) -> None:
         'revision = "d"\n',
         'revision = make()\ndown_revision = "c"\n',
         'revision = "d"\ndown_revision = (\n    "c",\n)\n',
+        'revision = "d"\ndown_revision = "c"\ndepends_on = "a"\n',
         'revision = "a" "b"; x = 1\ndown_revision = "c"\n',
     ],
 )
