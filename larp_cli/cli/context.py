@@ -23,6 +23,7 @@ from larp_cli.redaction import Redactor
 if TYPE_CHECKING:
     from larp_cli.database.embedded import EmbeddedServer
     from larp_cli.database.target import Databases
+    from larp_cli.health.subject import Subject
     from larp_cli.migrations.patience import Patience
     from larp_cli.migrations.project import Project
     from larp_cli.observer import Observer
@@ -86,6 +87,16 @@ class Context:
         from larp_cli.migrations.project import open_project
 
         return open_project(self.options.alembic_config, self.settings.database_schema)
+
+    @cached_property
+    def subject(self) -> Subject:
+        """What health checks look at; a database that does not answer is no hindrance."""
+        from larp_cli.configuration import config_check
+        from larp_cli.health.expect import expected
+
+        database = self.databases.application
+        warnings = tuple(f"{item.name} {item.message}" for item in config_check().warnings)
+        return expected(database, self.project, warnings)
 
     @property
     def patience(self) -> Patience:
@@ -172,15 +183,13 @@ class Context:
                 finally:
                     signals.held = True
         except TerminationSignal as signal:
-            raise errors.Terminated(_with_notes("stopped by SIGTERM", signal)) from signal
+            raise _stopped(errors.Terminated, "stopped by SIGTERM", signal) from signal
         except DeadlineSignal as signal:
             late = errors.DatabaseUnreachable if uses_database else errors.CommandFailed
-            raise late(
-                _with_notes(f"not finished within {timeout:g} s", signal),
-                hint="give it longer with --timeout SECONDS",
-            ) from signal
+            hint = "give it longer with --timeout SECONDS"
+            raise _stopped(late, f"not finished within {timeout:g} s", signal, hint) from signal
         except KeyboardInterrupt as signal:
-            raise errors.Interrupted(_with_notes("stopped by SIGINT", signal)) from signal
+            raise _stopped(errors.Interrupted, "stopped by SIGINT", signal) from signal
         if self._answer is not None:
             self._write(self._answer)
 
@@ -189,6 +198,12 @@ class Context:
         from larp_cli.rendering.answer import Answer
 
         self._answer = Answer.of(self.command_name, result)
+
+    def announce(self, result: Result) -> None:
+        """Write the result now: what follows goes on until it is ended."""
+        from larp_cli.rendering.answer import Answer
+
+        self._write(Answer.of(self.command_name, result))
 
     def fail(self, error: LarpError) -> None:
         """Write the error: to stderr for people, as the document for programs."""
@@ -210,7 +225,7 @@ class Context:
         if answer.error is not None and self.output is not OutputFormat.JSON:
             self._complain(answer)
         if answer.result is not None or self.output is OutputFormat.JSON:
-            write_result(self._render(answer))
+            write_result(self.render(answer))
 
     def _with_project(self, answer: Answer) -> Answer:
         """Let the commands in a hint work on the project that this one works on.
@@ -224,7 +239,8 @@ class Context:
         hint = _DATABASE_COMMAND.sub(lambda found: f"{found[0]} -c {named}", error.hint)
         return replace(answer, error=replace(error, hint=hint))
 
-    def _render(self, answer: Answer) -> str:
+    def render(self, answer: Answer) -> str:
+        """Write an answer as text, in the format that is asked for."""
         if self.output is OutputFormat.JSON:
             from larp_cli.rendering.json import render
         elif self.output is OutputFormat.HUMAN:
@@ -241,6 +257,10 @@ class Context:
         write_message(self.redact(text))
 
 
-def _with_notes(message: str, signal: KeyboardInterrupt) -> str:
-    """Add what the work says about the place where the signal stopped it."""
-    return "; ".join((message, *getattr(signal, "__notes__", ())))
+def _stopped(
+    kind: type[LarpError], message: str, signal: KeyboardInterrupt, hint: str | None = None
+) -> LarpError:
+    """Tell a signal with what the work says about the place where it was stopped."""
+    error = kind("; ".join((message, *getattr(signal, "__notes__", ()))), hint=hint)
+    error.changed = getattr(signal, "changed", False)
+    return error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from psycopg import sql
+
 from larp_cli.results import Blocker, LockHolder, ServerFacts, TableSize
 
 if TYPE_CHECKING:
@@ -56,13 +58,16 @@ ORDER BY 1
 """
 
 
-INVALID_INDEX = """
+INVALID_INDEXES_OF = """
 SELECT n.nspname, c.relname
 FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE i.indrelid = to_regclass(%(table)s) AND c.relname = (parse_ident(%(index)s))[1]
-  AND NOT i.indisvalid
+JOIN pg_class t ON t.oid = i.indrelid
+WHERE i.indrelid = to_regclass(%(table)s) AND NOT i.indisvalid
+  AND CASE WHEN %(index)s::text IS NULL
+           THEN starts_with(c.relname, left(t.relname, 29)) AND c.relname ~ '_idx[0-9]*$'
+           ELSE c.relname = (parse_ident(%(index)s))[1] END
   AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid)
 """
 
@@ -158,9 +163,15 @@ def index_progress(connection: psycopg.Connection, pid: int) -> str | None:
     return f"index on {table}: {phase}" + (f", {done} of {total} {unit}" if total else "")
 
 
-def invalid_indexes(connection: psycopg.Connection, schema: str) -> tuple[str, ...]:
-    """List the indexes in ``schema`` that a failed ``CONCURRENTLY`` left behind."""
-    return tuple(row[0] for row in connection.execute(INVALID_INDEXES, (schema,)))
+def invalid_indexes(connection: psycopg.Connection, database: Database) -> tuple[str, ...]:
+    """List the indexes that a failed ``CONCURRENTLY`` left behind, as SQL writes their names.
+
+    At home those of our schema; a foreign project may have its tables in any.
+    """
+    if database.schema == database.bookkeeping_schema:
+        return tuple(row[0] for row in connection.execute(INVALID_INDEXES, (database.schema,)))
+    prefix = sql.Identifier(database.schema).as_string(connection).strip('"') + "."
+    return tuple(sorted(name.removeprefix(prefix) for name in all_invalid_indexes(connection)))
 
 
 def all_invalid_indexes(connection: psycopg.Connection) -> frozenset[str]:
@@ -184,10 +195,13 @@ def server_major(connection: psycopg.Connection) -> int:
     return connection.info.server_version // 10000
 
 
-def invalid_index(connection: psycopg.Connection, index: str, table: str) -> tuple[str, str] | None:
-    """Look for an invalid index that nobody is building; names are as SQL writes them.
+def invalid_indexes_of(
+    connection: psycopg.Connection, table: str, index: str | None
+) -> tuple[tuple[str, str], ...]:
+    """Look for invalid indexes of a table that nobody is building; names are as SQL writes them.
 
-    Returns its schema and name, unquoted.
+    ``index`` is the name of one; None means those that PostgreSQL has named.
+    Returns schema and name of each, unquoted.
     """
-    row = connection.execute(INVALID_INDEX, {"index": index, "table": table}).fetchone()
-    return None if row is None else (row[0], row[1])
+    rows = connection.execute(INVALID_INDEXES_OF, {"index": index, "table": table})
+    return tuple((row[0], row[1]) for row in rows)

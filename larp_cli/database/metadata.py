@@ -31,7 +31,7 @@ FORGET = "DELETE FROM {} WHERE starts_with(key, %s)"
 def read(connection: psycopg.Connection, schema: str, key: str) -> str | None:
     """Read what is noted under ``key``; None where nothing is, or no table yet."""
     table = sql.Identifier(schema, TABLE)
-    if not _exists(connection, table):
+    if not is_readable(connection, schema, TABLE):
         return None
     row = connection.execute(
         sql.SQL("SELECT value FROM {} WHERE key = %s").format(table), (key,)
@@ -43,7 +43,7 @@ def write(connection: psycopg.Connection, schema: str, key: str, value: str) -> 
     """Note ``value`` under ``key``; call it with the migration mutex held."""
     table = sql.Identifier(schema, TABLE)
     ensure_schema(connection, schema)
-    connection.execute(sql.SQL(CREATE).format(table))
+    create_table(connection, sql.SQL(CREATE).format(table))
     connection.execute(sql.SQL(WRITE).format(table, sql.Identifier(TABLE)), (key, value))
 
 
@@ -55,6 +55,17 @@ def ensure_schema(connection: psycopg.Connection, schema: str) -> None:
     if not schema_exists(connection, schema):
         with suppress(psycopg.errors.DuplicateSchema, psycopg.errors.UniqueViolation):
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+
+
+def create_table(connection: psycopg.Connection, statement: sql.Composed) -> None:
+    """Create a table of ours where it is missing, also when another project's larp does so too.
+
+    ``IF NOT EXISTS`` looks, and then creates: of two at once one may find the other's row in
+    the catalogue. Call it outside of a transaction, or with the migration mutex held.
+    """
+    errors = psycopg.errors
+    with suppress(errors.DuplicateTable, errors.DuplicateObject, errors.UniqueViolation):
+        connection.execute(statement)
 
 
 def statements(schema: str, key: str, value: str) -> list[str]:
@@ -70,11 +81,21 @@ def statements(schema: str, key: str, value: str) -> list[str]:
 def forget(connection: psycopg.Connection, schema: str, prefix: str) -> None:
     """Forget what is noted under keys that begin with ``prefix``."""
     table = sql.Identifier(schema, TABLE)
-    if _exists(connection, table):
+    if is_readable(connection, schema, TABLE):
         connection.execute(sql.SQL(FORGET).format(table), (prefix,))
 
 
-def _exists(connection: psycopg.Connection, table: sql.Identifier) -> bool:
-    name = table.as_string(connection)
-    found = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
-    return found == (True,)
+READABLE = """
+SELECT coalesce(bool_or(has_schema_privilege(n.oid, 'USAGE')
+                        AND has_table_privilege(c.oid, 'SELECT')), false)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relname = %s
+"""
+
+
+def is_readable(connection: psycopg.Connection, schema: str, table: str) -> bool:
+    """Look whether a table of ours is there, and this role may read it.
+
+    Who may only read the project's tables has no right on ours, and needs none to look.
+    """
+    return connection.execute(READABLE, (schema, table)).fetchone() == (True,)

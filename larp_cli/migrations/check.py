@@ -118,7 +118,7 @@ def _edited(
 
 
 def _invalid(connection: psycopg.Connection, database: Database) -> Iterator[Finding]:
-    for name in invalid_indexes(connection, database.schema):
+    for name in invalid_indexes(connection, database):
         index = sql.Identifier(database.schema, name).as_string(connection)
         yield Finding(
             code="invalid_index",

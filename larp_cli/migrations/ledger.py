@@ -21,7 +21,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from larp_cli import __version__
-from larp_cli.database.metadata import ensure_schema
+from larp_cli.database.metadata import create_table, ensure_schema, is_readable
 from larp_cli.results import Direction, EditedFile, LedgerEntry, RunOutcome
 
 if TYPE_CHECKING:
@@ -108,16 +108,14 @@ class Ledger:
         return sql.SQL(INSERT_RUN).format(*escaped).as_bytes()
 
     def ensure(self, connection: psycopg.Connection) -> None:
-        """Create the table; call it with the migration mutex held, which makes it race-safe."""
+        """Create the table; call it with the migration mutex held."""
         if not self.exists(connection):
             ensure_schema(connection, self._schema)
-            connection.execute(sql.SQL(CREATE_TABLE).format(self._table))
+            create_table(connection, sql.SQL(CREATE_TABLE).format(self._table))
 
     def exists(self, connection: psycopg.Connection) -> bool:
-        """Look whether there is a ledger."""
-        name = self._table.as_string(connection)
-        row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
-        return row == (True,)
+        """Look whether there is a ledger that this role may read."""
+        return is_readable(connection, self._schema, TABLE)
 
     def write(self, connection: psycopg.Connection, run: Run) -> None:
         """Write a run down, in the connection's transaction if it is in one."""

@@ -123,6 +123,7 @@ def upgrade_work(
     """
     if not target.strip():
         raise ConfigurationError("the revision to migrate to is empty", hint="larp db migrate head")
+    project.require_files()
     require_known(database, project, current)
     heads = project.script.get_heads()
     if target == "head" and len(heads) > 1:

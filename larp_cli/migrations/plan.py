@@ -69,7 +69,8 @@ def make_plan(
 def _pending(
     database: Database, project: Project, target: str, current: tuple[str, ...]
 ) -> Sequence[Work]:
-    if target in ("head", "heads") and project.heads_on_disk == frozenset(current):
+    at_head = bool(current) and project.heads_on_disk == frozenset(current)
+    if target in ("head", "heads") and at_head:
         return ()
     if target == "head" and len(project.script.get_heads()) > 1:
         target = "heads"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -83,6 +84,20 @@ class Project:
             script.get_heads()  # reads every file: a broken one is told here
         return script
 
+    def require_files(self) -> None:
+        """Refuse a project whose revision files were left behind: it would look like success.
+
+        Raises:
+            ConfigurationError: There is no directory of revision files.
+        """
+        places = [Path(place) for place in self.script._version_locations]
+        if not any(place.is_dir() for place in places):
+            raise ConfigurationError(
+                f"there is no directory {places[0]}, where the revisions of {self.config_file}"
+                " should be",
+                hint="put them there, or make the directory if there are none yet",
+            )
+
     def run_environment(
         self,
         connection: sa.Connection,
@@ -107,6 +122,7 @@ class Project:
             CommandFailed: A revision does, or perhaps env.py.
         """
         from alembic.runtime.environment import EnvironmentContext
+        from larp_cli.migrations.prelude import watch
 
         if connection.in_transaction():
             # Alembic would take it for somebody else's transaction, commit nothing, and
@@ -132,6 +148,7 @@ class Project:
             tag=None,
             **options,
         )
+        watch(environment)
         self._run(environment)
 
     def run_offline(
@@ -168,7 +185,7 @@ class Project:
 
     def _run(self, environment: EnvironmentContext) -> None:
         try:
-            with environment, logging_kept(), contextlib.redirect_stdout(sys.stderr):
+            with environment, logging_kept(), stdout_to_stderr():
                 self.script.run_env()
         except SystemExit as error:  # would end larp without a word, even as a success
             call = f"called sys.exit({error.code!r})"
@@ -236,6 +253,18 @@ def explained(config_file: Path) -> Iterator[None]:
         raise ConfigurationError(
             f"the revisions of {config_file} cannot be read: {type(error).__name__}: {error}"
         ) from error
+
+
+@contextlib.contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """Send what is printed to stderr, also by programs that a revision starts."""
+    with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as undo:
+        with contextlib.suppress(OSError):  # closed by whoever started us
+            stdout = os.dup(1)
+            undo.callback(os.close, stdout)
+            os.dup2(2, 1)
+            undo.callback(os.dup2, stdout, 1)
+        yield
 
 
 @contextlib.contextmanager

@@ -18,9 +18,7 @@ from typing import Any
 type Graph = Mapping[str, tuple[str, ...]]
 """Each revision with those that it builds on."""
 
-_ASSIGNMENT = re.compile(
-    r"^(revision|down_revision|depends_on)\b[^=\n]*=[ \t]*(.*)$", re.MULTILINE
-)
+_ASSIGNMENT = re.compile(r"^(revision|down_revision|depends_on)\b[^=\n]*=[ \t]*(.*)$", re.MULTILINE)
 _TEXT = re.compile(r"""(?P<quote>["'])(?P<text>[^"'\\]*)(?P=quote)\s*(?:#.*)?""")
 """A plain string: what nearly every value is, and quicker to read so than as Python."""
 _LOCATIONS = ("version_locations", "recursive_version_locations", "sourceless")

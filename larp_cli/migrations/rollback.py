@@ -93,9 +93,7 @@ def rollback(
     )
 
 
-def _stake(
-    database: Database, project: Project, work: Sequence[Work], observer: Observer
-) -> Stake:
+def _stake(database: Database, project: Project, work: Sequence[Work], observer: Observer) -> Stake:
     """Tell what each revision will undo, and examine the tables that it touches.
 
     Of revisions whose SQL cannot be told beforehand every table of the schema is at stake.

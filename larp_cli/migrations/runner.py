@@ -34,8 +34,10 @@ from larp_cli.errors import (
 )
 from larp_cli.migrations.ledger import Ledger, Run
 from larp_cli.migrations.patience import Patience
+from larp_cli.migrations.prelude import ran_before_migrations
+from larp_cli.migrations.state import closes_connection
 from larp_cli.migrations.watch import Watch, named
-from larp_cli.migrations.worker import Worker, driver_connection, open_worker
+from larp_cli.migrations.worker import Worker, open_worker
 from larp_cli.redaction import Redactor
 from larp_cli.results import AppliedRevision, Direction, RunOutcome
 
@@ -113,6 +115,7 @@ class Runner:
                 failure.changed = bool(self._applied) or self._partly
                 raise failure from error
             self._observer.finished("")
+            self._warn_of_invalid_indexes()
         return tuple(self._applied)
 
     def _run_all(self, todo: deque[Work], direction: Direction) -> None:
@@ -146,7 +149,7 @@ class Runner:
         def steps(heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
             self._require_heads(heads)
             context.on_version_apply_callbacks += (
-                lambda **_: self._record(context, todo[0], direction),
+                lambda **_: self._record(worker, todo[0], direction),
             )
             while todo:
                 self._begin(worker, todo[0], last=len(todo) == 1)
@@ -161,10 +164,7 @@ class Runner:
         connection = worker.connection
         self._project.run_environment(connection, steps)
         if connection.closed:
-            raise ConfigurationError(
-                f"the env.py of {self._project.config_file} closes the connection it is given",
-                hint="let env.py use config.attributes['connection'] without a with block",
-            )
+            raise closes_connection(self._project)
         if connection.in_transaction():
             connection.rollback()
             if confirmed_by_environment:
@@ -210,11 +210,11 @@ class Runner:
         if readable:
             self._mutex.execute("SELECT")
 
-    def _record(self, context: MigrationContext, work: Work, direction: Direction) -> None:
+    def _record(self, worker: Worker, work: Work, direction: Direction) -> None:
         """Write the run down in the transaction of the revision itself."""
-        assert context.connection is not None
         run = Run(work.revision, direction, time.monotonic() - self._began, work.file)
-        self._ledger.write(driver_connection(context.connection), run)
+        with worker.as_login_role() as connection:
+            self._ledger.write(connection, run)
 
     def _done(self, work: Work) -> None:
         self._applied.append(
@@ -259,6 +259,9 @@ class Runner:
             f"{self._which(work, direction)} failed: {reason};"
             f" {self._committed()}{self._remains(invalid_before)}"
         )
+        if isinstance(cause, DatabaseUnreachable) and self._applied:
+            # Their commits did not wait for the disk: see Worker.begin.
+            message += "; if the server crashed the newest of them may be lost (larp db status)"
         again = self._command
         if isinstance(cause, Locked):
             return Locked(message, hint=f"when the lock is free: {again}")
@@ -273,7 +276,10 @@ class Runner:
         if isinstance(cause, PermissionDenied):
             return MigrationFailed(message, hint=cause.hint)
         broken = work.file if work is not None and work.file is not None else "the revision"
-        return MigrationFailed(message, hint=f"mend {broken} or the data, then: {again}")
+        remedy = f"mend {broken} or the data"
+        if self._partly:
+            remedy += "; what it has committed already must be there only IF NOT EXISTS"
+        return MigrationFailed(message, hint=f"{remedy}; then: {again}")
 
     def _which(self, work: Work | None, direction: Direction) -> str:
         if work is None:
@@ -286,6 +292,7 @@ class Runner:
         self, todo: deque[Work], direction: Direction, signal: KeyboardInterrupt
     ) -> None:
         where = f"stopped in revision {todo[0].revision}" if todo else "stopped at the end"
+        signal.changed = bool(self._applied) or self._partly  # type: ignore[attr-defined]
         signal.add_note(f"{where}; {self._committed()}")
         self._observer.note(f"{where}; {self._committed()}")
         if todo:
@@ -296,6 +303,14 @@ class Runner:
         parts = ", and parts of this one" if self._partly else ""
         return f"committed before it in this run: {revisions}{parts}"
 
+    def _warn_of_invalid_indexes(self) -> None:
+        """Name those that are invalid though all went well: written at each change, never read."""
+        for name in sorted(all_invalid_indexes(self._mutex)):
+            self._observer.warning(
+                f"the index {name} is invalid; build it anew: REINDEX INDEX CONCURRENTLY {name}"
+                f" (or, if its name ends in _ccnew or _ccold: DROP INDEX CONCURRENTLY {name})"
+            )
+
     def _remains(self, invalid_before: frozenset[str]) -> str:
         """Name the invalid indexes that a failed CONCURRENTLY left behind."""
         try:
@@ -304,9 +319,12 @@ class Runner:
             return ""
         if not left:
             return ""
-        # What REINDEX leaves has a name of its own, and no statement will build it again.
-        again = "" if any("_ccnew" in name for name in left) else ", and rebuilt by the next run"
-        return f"; left invalid{again}: {', '.join(left)}"
+        names = ", ".join(left)
+        if any("_ccnew" in name for name in left):  # of REINDEX; nothing will build it again
+            return f"; left invalid: {names}; remove it: DROP INDEX CONCURRENTLY {left[0]}"
+        # Where parts are committed the next run trips over those first.
+        again = "" if self._partly else ", and rebuilt by the next run"
+        return f"; left invalid{again}: {names}"
 
     def _write_down(
         self, work: Work, direction: Direction, outcome: RunOutcome, reason: str
@@ -348,9 +366,10 @@ def _commit(context: MigrationContext) -> None:
 def _environment_commits(context: MigrationContext) -> bool:
     """Look whether only env.py can commit what the revision did.
 
-    It began the transaction itself, or runs the migrations outside ``begin_transaction()``.
+    It began the transaction itself, or runs the migrations outside ``begin_transaction()``,
+    or has set something in the transaction that ends with it (``SET LOCAL``).
     """
-    if context._in_external_transaction:
+    if context._in_external_transaction or ran_before_migrations(context):
         return True
     connection = context.connection
     return context._transaction is None and connection is not None and connection.in_transaction()

@@ -158,6 +158,8 @@ def _look_into[Found](
         engine.connect() as connection,
     ):
         project.run_environment(connection, steps, dont_mutate=True)
+        if connection.closed:
+            raise closes_connection(project)
     if not found:
         raise ConfigurationError(
             f"the env.py of {project.config_file} runs no migrations",
@@ -170,6 +172,14 @@ def _look_into[Found](
             hint="let env.py choose by a setting, and run larp once for each",
         )
     return found[0]
+
+
+def closes_connection(project: Project) -> ConfigurationError:
+    """Say what is wrong with an env.py after which the connection cannot be used any more."""
+    return ConfigurationError(
+        f"the env.py of {project.config_file} closes the connection it is given",
+        hint="let env.py use config.attributes['connection'] without a with block",
+    )
 
 
 @contextmanager

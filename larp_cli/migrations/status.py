@@ -42,7 +42,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
             unknown=standing.unknown,
             unknown_runs=ledger.runs_of(connection, standing.unknown),
             lock_holders=catalogue.lock_holders(connection, mutex_key(database.schema)),
-            invalid_indexes=catalogue.invalid_indexes(connection, database.schema),
+            invalid_indexes=catalogue.invalid_indexes(connection, database),
         )
 
 
@@ -64,6 +64,7 @@ def standing_of(project: Project, current: tuple[str, ...]) -> Standing:
     """
     if current and project.heads_on_disk == frozenset(current):
         return Standing(state=DatabaseState.AT_HEAD, heads=tuple(sorted(current)))
+    project.require_files()
     script = project.script
     return Standing(
         state=revisions.state_of(script, current),

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy import event
 
-from larp_cli.database.catalogue import invalid_index, lock_holders
+from larp_cli.database.catalogue import invalid_indexes_of, lock_holders
 from larp_cli.database.target import NOTICE_A_DEAD_CLIENT, milliseconds
 from larp_cli.errors import Locked
 from larp_cli.migrations.mutex import POLL_SECONDS, mutex_key
@@ -29,23 +29,36 @@ if TYPE_CHECKING:
     from larp_cli.database.target import Database
     from larp_cli.observer import Observer
 
-_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+_NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _COMMENTS = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
-_CONCURRENT = re.compile(
-    rf"^{_COMMENTS}(?:(?:CREATE\s+(?:UNIQUE\s+)?|DROP\s+|RE)INDEX\b.*?\bCONCURRENTLY\b"
-    r"|ALTER\s+TABLE\b.*?\bDETACH\s+PARTITION\b.*?\bCONCURRENTLY\b)",
-    re.I | re.S,
+_S = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)+"
+"""White space between two words; comments are that too."""
+_TABLE = rf"{_NAME}(?:{_COMMENTS}\.{_COMMENTS}{_NAME}){{0,2}}"
+
+
+def _statement(text: str) -> re.Pattern[str]:
+    return re.compile(rf"^{_COMMENTS}{text}", re.IGNORECASE | re.DOTALL)
+
+
+_CONCURRENT = _statement(rf"(?:CREATE{_S}(?:UNIQUE{_S})?|DROP{_S}|RE)INDEX\b.*?\bCONCURRENTLY\b")
+_DETACH = _statement(
+    rf"(?P<alter>ALTER{_S}TABLE{_S}(?:IF{_S}EXISTS{_S})?(?:ONLY{_S})?(?P<parent>{_TABLE}){_S}"
+    rf"DETACH{_S}PARTITION{_S}(?P<child>{_TABLE})){_S}CONCURRENTLY\b"
+)
+_CREATED = _statement(
+    rf"CREATE{_S}(?:UNIQUE{_S})?INDEX{_S}CONCURRENTLY{_S}"
+    rf"(?:(?:IF{_S}NOT{_S}EXISTS{_S})?(?P<index>(?!ON\b){_NAME}){_COMMENTS})?"
+    rf"ON{_S}(?:ONLY{_S})?(?P<table>{_TABLE})"
 )
 _SETTING = re.compile(r"_timeout\b|synchronous_commit|\bRESET\s+ALL\b|\bDISCARD\s+ALL\b", re.I)
-_CREATED = re.compile(
-    rf"^{_COMMENTS}CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?"
-    rf"(?P<index>{_NAME})\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)",
-    re.I | re.S,
-)
+_ROLE = re.compile(r"\bSET\s+(?:LOCAL\s+|SESSION\s+)?ROLE\b|set_config\s*\(\s*'role'", re.I)
 
 
 PREPARE_THRESHOLD = 5
 """psycopg's own default: prepare a statement when it comes for the sixth time."""
+
+
+DETACHING = "SELECT FROM pg_inherits WHERE inhrelid = to_regclass(%s) AND inhdetachpending"
 
 
 @contextmanager
@@ -91,7 +104,8 @@ class Worker:
         self._statements = 0
         self.partly_committed = False
         """Parts of the revision are committed already: it must not be tried again."""
-        event.listen(connection, "before_cursor_execute", self._before)
+        self._role_is_set = False
+        event.listen(connection, "before_cursor_execute", self._before, retval=True)
         event.listen(connection, "after_cursor_execute", self._after)
 
     @property
@@ -128,21 +142,49 @@ class Worker:
         assert row is not None
         return int(row[0])
 
+    @contextmanager
+    def as_login_role(self) -> Iterator[psycopg.Connection[Any]]:
+        """Act as the role that logged in, which keeps the books, whatever env.py has set."""
+        driver = self.driver
+        if not self._role_is_set:
+            yield driver
+            return
+        row = driver.execute("SELECT current_user").fetchone()
+        assert row is not None
+        driver.execute("SET LOCAL ROLE NONE")
+        yield driver
+        driver.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(row[0])))
+
     def _before(
-        self, _connection: sa.Connection, _cursor: object, statement: str, *_rest: object
-    ) -> None:
-        if self.driver.autocommit and self._statements:
+        self,
+        _connection: sa.Connection,
+        _cursor: object,
+        statement: str,
+        parameters: Any,
+        *_rest: object,
+    ) -> tuple[str, Any]:
+        """See to it that a statement finds its timeouts; returns what is to be run."""
+        driver = self.driver
+        if driver.autocommit and self._statements:
             self.partly_committed = True  # what came before was committed to get here
-        if _CONCURRENT.match(statement) and self.driver.autocommit:
+        if driver.autocommit and _CONCURRENT.match(statement):
             self._set_timeouts(0, self._timeouts.concurrently)
             self._relaxed = True
-            self._drop_remains(self.driver, statement)
+            self._drop_remains(driver, statement)
+        elif driver.autocommit and (detach := _DETACH.match(statement)):
+            # In the end it locks the partition as any other DDL does: the application would wait.
+            self._set_timeouts(self._timeouts.lock, self._timeouts.concurrently)
+            self._relaxed = True
+            statement = _continued(driver, detach) or statement
         elif self._relaxed:
             self._set_timeouts(self._timeouts.lock, self._timeouts.statement)
             self._relaxed = False
         if _SETTING.search(statement):
             # In this revision it is the author's will; the next one finds ours again.
             self._altered = True
+        if _ROLE.search(statement):
+            self._role_is_set = True
+        return statement, parameters
 
     def _after(
         self, _connection: sa.Connection, _cursor: object, statement: str, *_rest: object
@@ -160,16 +202,29 @@ class Worker:
         )
 
     def _drop_remains(self, connection: psycopg.Connection[Any], statement: str) -> None:
-        """Drop the invalid index that a failed build of the same name has left."""
+        """Drop the invalid index that a failed build of the same name has left.
+
+        One without a name got it from its table, as PostgreSQL gives it.
+        """
         created = _CREATED.match(statement)
         if created is None:
             return
-        name = invalid_index(connection, created["index"], created["table"])
-        if name is not None:
+        table = re.sub(rf"^{_COMMENTS}|{_S}", "", created["table"])
+        for name in invalid_indexes_of(connection, table, created["index"]):
             self._observer.note(f"rebuilding the invalid index {'.'.join(name)}")
             connection.execute(
                 sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(*name))
             )
+
+
+def _continued(connection: psycopg.Connection[Any], detach: re.Match[str]) -> str | None:
+    """Return the statement that goes on with an interrupted detaching, where there is one.
+
+    Source: PostgreSQL manual, ALTER TABLE, DETACH PARTITION … FINALIZE.
+    """
+    child = re.sub(_S, "", detach["child"])
+    pending = connection.execute(DETACHING, (child,)).fetchone() is not None
+    return f"{detach['alter']} FINALIZE" if pending else None
 
 
 def _await_predecessor(

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql as composed
 
 from larp_cli.errors import ExitCode
-from tests.conftest import Larp
+from tests.conftest import Larp, LarpProcess
 from tests.databases import has, held_mutex, query, value, versions
 from tests.projects import ForeignProject, foreign_project, sql
 from tests.servers import Server
@@ -235,6 +235,133 @@ def test_an_environment_that_does_not_do_what_its_text_says_is_followed(
     assert versions(database, "tenant.alembic_version") == ["r2"]
     assert not has(database, "public.alembic_version")
     assert (again.exit_code, again.document["changed"]) == (ExitCode.OK, False)
+
+
+def test_what_env_py_sets_for_its_transaction_holds_for_every_revision(
+    larp: Larp, project: ForeignProject, database: str
+) -> None:
+    """SET LOCAL would end with the first commit: env.py is entered for each revision."""
+    query(database, "CREATE SCHEMA tenant")
+    run = "        context.run_migrations()\n"
+    set_local = 'connection.execute(sa.text("SET LOCAL search_path TO tenant, public"))'
+    rewrite(project, run, f"        {set_local}\n{run}")
+    outcome = larp("db", "migrate", "-c", project.config, env={"DATABASE_URL": database})
+
+    assert outcome.exit_code == ExitCode.OK, outcome.stderr
+    assert has(database, "tenant.one")
+    assert has(database, "tenant.two")
+    assert not has(database, "public.two")
+
+
+def test_a_role_that_env_py_sets_owns_what_is_made_and_not_the_books(
+    larp: Larp, project: ForeignProject, server: Server
+) -> None:
+    """SET ROLE is the author's will; the ledger is kept by the role that logged in."""
+    name = server.create()
+    server.execute("CREATE ROLE app_owner")
+    try:
+        server.execute("GRANT app_owner TO larp_owner")
+        server.execute("GRANT CREATE ON SCHEMA public TO app_owner", name)
+        url = server.url(name)
+        rewrite(project, "    pass\n", '    connection.execute(sa.text("SET ROLE app_owner"))\n'
+                "    connection.commit()\n")  # fmt: skip
+        outcome = larp("db", "migrate", "-c", project.config, env={"DATABASE_URL": url})
+        owner = value(url, "SELECT tableowner FROM pg_tables WHERE tablename = 'two'")
+        books = value(url, "SELECT count(*) FROM larp_bookkeeping.larp_ledger")
+    finally:
+        server.execute("DROP OWNED BY app_owner CASCADE", name)
+        server.execute("DROP ROLE app_owner")
+
+    assert outcome.exit_code == ExitCode.OK, outcome.stderr
+    assert (owner, books) == ("app_owner", 2)
+
+
+def test_an_environment_that_closes_its_connection_is_refused_before_anything_runs(
+    larp: Larp, project: ForeignProject, database: str
+) -> None:
+    """A with block around the connection would end it under larp."""
+    text = project.environment.read_text()
+    project.environment.write_text(
+        text.replace("        run(connectable)", "        with connectable: run(connectable)")
+    )
+    outcome = larp("db", "migrate", "-c", project.config, env={"DATABASE_URL": database})
+
+    assert outcome.exit_code == ExitCode.CONFIGURATION
+    assert "closes the connection" in outcome.stderr
+    assert not has(database, "one")
+
+
+def test_a_project_without_its_revision_files_is_refused(
+    larp: Larp, project: ForeignProject, database: str
+) -> None:
+    """An image that forgot to copy them must not look as if there were nothing to do."""
+    versions_directory = project.environment.parent / "versions"
+    for path in versions_directory.iterdir():
+        path.unlink() if path.is_file() else None
+    if (versions_directory / "__pycache__").exists():
+        (versions_directory / "__pycache__").rmdir()
+    versions_directory.rmdir()
+    environment = {"DATABASE_URL": database}
+    for command in ("migrate", "status", "plan"):
+        outcome = larp("db", command, "-c", project.config, env=environment)
+        assert outcome.exit_code == ExitCode.CONFIGURATION, command
+        assert str(versions_directory) in outcome.stderr
+
+
+def test_a_role_that_may_only_read_the_project_may_look(
+    larp: Larp, project: ForeignProject, server: Server
+) -> None:
+    """The tables of larp are not its to read, and it does without them."""
+    name = server.create()
+    url = server.url(name)
+    larp("db", "migrate", "-c", project.config, env={"DATABASE_URL": url})
+    server.execute("CREATE ROLE onlooker LOGIN PASSWORD 'onlooker'")
+    try:
+        query(url, "GRANT SELECT ON alembic_version TO onlooker")
+        environment = {"DATABASE_URL": server.url(name, user="onlooker", password="onlooker")}
+        codes = [
+            larp("db", command, "-c", project.config, env=environment).exit_code
+            for command in ("status", "history", "plan", "migrate")
+        ]
+    finally:
+        server.execute("DROP OWNED BY onlooker", name)
+        server.execute("DROP ROLE onlooker")
+
+    assert codes == [ExitCode.OK] * 4
+
+
+def test_an_invalid_index_in_any_schema_of_a_foreign_project_is_seen(
+    larp: Larp, project: ForeignProject, server: Server
+) -> None:
+    """Its tables may be elsewhere than its version table."""
+    name = server.create()
+    url = server.url(name)
+    larp("db", "migrate", "-c", project.config, env={"DATABASE_URL": url})
+    query(url, "CREATE SCHEMA shop")
+    query(url, "CREATE TABLE shop.cart (id int)")
+    query(url, "CREATE INDEX cart_id ON shop.cart (id)")
+    server.execute(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'shop.cart_id'::regclass", name
+    )
+    status = larp("db", "status", "--json", "-c", project.config, env={"DATABASE_URL": url})
+    check = larp("db", "check", "--json", "-c", project.config, env={"DATABASE_URL": url})
+
+    assert status.result["invalid_indexes"] == ["shop.cart_id"]
+    assert "invalid_index" in {finding["code"] for finding in check.result["findings"]}
+
+
+def test_what_a_revisions_own_programs_print_does_not_spoil_the_document(
+    larp_process: LarpProcess, tmp_path: Path, database: str
+) -> None:
+    """Stdout is the result, whoever writes to it."""
+    built = foreign_project(tmp_path / "talks")
+    built.chain('import subprocess\nsubprocess.run(["echo", "hello from below"], check=True)')
+    outcome = larp_process(
+        "db", "migrate", "--json", "-c", built.config, env={"DATABASE_URL": database}
+    )
+
+    assert outcome.document["exit_code"] == 0
+    assert "hello from below" in outcome.stderr
 
 
 def test_the_ledger_holds_no_secret(larp: Larp, tmp_path: Path, database: str) -> None:
