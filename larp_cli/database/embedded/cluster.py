@@ -95,8 +95,8 @@ class Cluster:
             ConfigurationError: it cannot be made, or not be reached.
         """
         account = self.account
-        if not self.directory.is_dir():
-            self.directory.mkdir(mode=0o700, parents=True)
+        # Another larp may make it at the same moment.
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if account is not None:
             if self.directory.stat().st_uid == 0:
                 accounts.give(self.directory, account)
