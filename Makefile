@@ -35,7 +35,7 @@ install: $(INSTALLED) ## Make the environment in .venv.
 .PHONY: demo
 demo: $(INSTALLED) ## Initialise a database on the embedded PostgreSQL, and look at it.
 	env -u DATABASE_URL LARP_HOME="$(abspath $(DEMO_HOME))" $(BIN)/larp db init
-	env -u DATABASE_URL LARP_HOME="$(abspath $(DEMO_HOME))" $(BIN)/larp db status
+	env -u DATABASE_URL LARP_HOME="$(abspath $(DEMO_HOME))" $(BIN)/larp health
 
 .PHONY: test
 test: $(INSTALLED) ## Run the whole test suite.

@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench import migrations, startup
+from bench import health, migrations, startup
 
 
 def run() -> None:
@@ -19,6 +19,7 @@ def run() -> None:
         print(startup.at_head(runs, Path(directory) / "at-head"), flush=True)
         print(migrations.pending(Path(directory) / "pending", runs), flush=True)
         print(migrations.at_once(Path(directory) / "at-once"), flush=True)
+        print(health.serving(Path(directory) / "serving"), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import statistics
 import subprocess
 import time
@@ -74,6 +75,14 @@ def table(title: str, contestants: Sequence[Contestant], timings: Mapping[str, T
                 line += f"        (against {item.against})"
         lines.append(line)
     return "\n".join(lines)
+
+
+def free_port() -> int:
+    """Find a TCP port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _seconds(item: Contestant) -> float:

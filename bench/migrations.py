@@ -16,6 +16,7 @@ from statistics import median
 
 import psycopg
 
+from bench.measure import free_port
 from bench.projects import dbmate_project, django_project, plain_project
 from larp_cli.database.embedded import Cluster
 
@@ -34,7 +35,9 @@ class Migrator:
 @contextmanager
 def server(directory: Path) -> Iterator[Cluster]:
     """Run a server with the settings it comes with: commits reach the disk."""
-    cluster = Cluster(directory, settings={"listen_addresses": "127.0.0.1", "port": "54399"})
+    cluster = Cluster(
+        directory, settings={"listen_addresses": "127.0.0.1", "port": str(free_port())}
+    )
     cluster.initialise()
     cluster.start()
     try:

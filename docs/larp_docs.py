@@ -206,10 +206,32 @@ def envelope() -> str:
     )
 
 
+def check_table() -> str:
+    """Return the health checks with what each looks at; those that decide on readiness in bold."""
+    from larp_cli.health import checks
+
+    functions = {**checks.CHECKS, "configuration": checks.configuration}
+    rows = [
+        (f"**`{name}`**" if name in checks.READY else f"`{name}`", _doc(functions[name]))
+        for name in checks.NAMES
+    ]
+    return _table(("check", "passes when"), rows)
+
+
+def reason_list() -> str:
+    """Return the reasons that a health check can have."""
+    docs = _member_docs(results.Reason)
+    lines = [
+        f"- `{reason.value}`" + (f": {docs[reason.name]}" if docs[reason.name] else "")
+        for reason in results.Reason
+    ]
+    return _block("\n".join(lines))
+
+
 def results_by_command() -> str:
     """Return which result each command answers with."""
     rows = [
-        (f"`{' '.join(words)}`", _link(result_of(words)))
+        (f"`{' '.join(words)}`", ", ".join(map(_link, results_of(words))))
         for words, command in tree()
         if not isinstance(command, LarpGroup)
     ]
@@ -218,7 +240,8 @@ def results_by_command() -> str:
 
 def result_types() -> str:
     """Return the fields of every type that a result is made of."""
-    todo = [result_of(words) for words, command in tree() if not isinstance(command, LarpGroup)]
+    commands = [words for words, command in tree() if not isinstance(command, LarpGroup)]
+    todo = [kind for words in commands for kind in results_of(words)]
     parts: dict[str, str] = {}
     while todo:
         kind = todo.pop(0)
@@ -228,8 +251,8 @@ def result_types() -> str:
     return _block("\n\n".join(parts[name] for name in sorted(parts)))
 
 
-def result_of(words: tuple[str, ...]) -> type:
-    """Find the type with which a command answers: what ``larp.answer(…)`` is given."""
+def results_of(words: tuple[str, ...]) -> list[type]:
+    """Find the types with which a command answers: what ``larp.answer(…)`` is given."""
     module = importlib.import_module("larp_cli.cli." + ".".join(words))
     body = ast.parse(inspect.getsource(module))
     imported = {
@@ -238,20 +261,23 @@ def result_of(words: tuple[str, ...]) -> type:
         if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
     }
+    found: list[type] = []
     for node in ast.walk(body):
         match node:
             case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="larp"), attr="answer"),
+                func=ast.Attribute(value=ast.Name(id="larp"), attr="answer" | "announce"),
                 args=[ast.Call(func=ast.Name(id=name))],
             ):
                 source, original = imported[name]
-                return _answered(getattr(importlib.import_module(source), original))
+                found.append(_answered(getattr(importlib.import_module(source), original)))
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id="larp"), attr="answer"),
                 args=[ast.Call(func=ast.Attribute(value=ast.Name(id="larp"), attr=name))],
             ):
-                return _answered(getattr(Context, name))
-    raise LookupError(f"what does larp {' '.join(words)} answer with?")
+                found.append(_answered(getattr(Context, name)))
+    if not found:
+        raise LookupError(f"what does larp {' '.join(words)} answer with?")
+    return sorted(set(found), key=lambda kind: kind.__name__)
 
 
 def _answered(function: Any) -> type:
@@ -318,7 +344,7 @@ def _link(kind: type) -> str:
     return f"[{kind.__name__}](#{kind.__name__.lower()})"
 
 
-def _doc(kind: type) -> str:
+def _doc(kind: Any) -> str:
     return _prose((kind.__doc__ or "").partition("\n\n")[0])
 
 

@@ -17,7 +17,7 @@ from larp_cli.cli.context import Context
 from larp_cli.cli.streams import OutputLost, write_message, write_result
 from larp_cli.errors import CommandFailed, LarpError, Refused, UsageError
 
-NAMES = ("db", "config")
+NAMES = ("db", "health", "serve", "config")
 COMPLETING = "_LARP_COMPLETE"
 """Set in the environment by the completion script of the shell."""
 
@@ -50,6 +50,7 @@ def root(
       larp db init
       larp db status --json
       larp db migrate
+      larp health
     """
 
 

@@ -120,7 +120,7 @@ class DatabaseUrl:
 
     def with_database(self, name: str) -> DatabaseUrl:
         """Give the URL of another database on the same server."""
-        return _resolved({**self.parameters, "dbname": name}, "DATABASE_URL")
+        return resolved({**self.parameters, "dbname": name})
 
     @property
     def conninfo(self) -> str:
@@ -181,10 +181,16 @@ def normalise_url(text: str, *, setting: str = "DATABASE_URL") -> DatabaseUrl:
         given = conninfo.conninfo_to_dict(uri)
     except psycopg.ProgrammingError as error:
         raise _faulty(str(error), uri, setting) from None
-    return _resolved({name: str(value) for name, value in given.items()}, setting)
+    return resolved({name: str(value) for name, value in given.items()}, setting=setting)
 
 
-def _resolved(parameters: dict[str, str], setting: str) -> DatabaseUrl:
+def resolved(parameters: Mapping[str, str], *, setting: str = "DATABASE_URL") -> DatabaseUrl:
+    """Make a URL of what one gives, under libpq's names: `DatabaseUrl.parameters`.
+
+    Raises:
+        ConfigurationError: libpq does not accept it.
+    """
+    parameters = dict(parameters)
     options = _resolve(parameters, setting)
     return DatabaseUrl(
         parameters=MappingProxyType(parameters),

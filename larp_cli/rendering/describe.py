@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from larp_cli import results
-from larp_cli.rendering import inspection
+from larp_cli.rendering import health, inspection
 from larp_cli.rendering.document import Facts, Line, Part, Table, Verbatim
 from larp_cli.results.base import counted, sized
 
@@ -23,6 +23,9 @@ def describe(result: results.Result) -> list[Part]:
 describe.register(inspection.of_plan)
 describe.register(inspection.of_check)
 describe.register(inspection.of_revision_file)
+describe.register(health.of_report)
+describe.register(health.of_remote)
+describe.register(health.of_serving)
 
 
 @describe.register

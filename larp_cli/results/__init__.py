@@ -29,6 +29,14 @@ from larp_cli.results.database import (
     ShellOutput,
     TableSize,
 )
+from larp_cli.results.health import (
+    CheckResult,
+    CheckStatus,
+    HealthReport,
+    Reason,
+    RemoteHealth,
+    Serving,
+)
 from larp_cli.results.inspection import (
     DatabaseCheck,
     Finding,
@@ -64,6 +72,8 @@ __all__ = [
     "BackedUp",
     "Backup",
     "Blocker",
+    "CheckResult",
+    "CheckStatus",
     "ConfigCheck",
     "ConfigShow",
     "ConfigTemplate",
@@ -77,6 +87,7 @@ __all__ = [
     "Finding",
     "GeneratedSecret",
     "Hazard",
+    "HealthReport",
     "History",
     "HistoryEntry",
     "Initialised",
@@ -88,6 +99,8 @@ __all__ = [
     "PlannedRevision",
     "PlannedStatement",
     "Problem",
+    "Reason",
+    "RemoteHealth",
     "Restored",
     "Result",
     "Revision",
@@ -97,6 +110,7 @@ __all__ = [
     "SeedFile",
     "Seeded",
     "ServerFacts",
+    "Serving",
     "SettingValue",
     "ShellOutput",
     "Stamped",

@@ -51,6 +51,7 @@ SUCCESS = {
     "db wait": Case("db wait", "database"),
     "db start": Case("db start"),
     "db stop": Case("db stop"),
+    "health": Case("health", "initialised"),
     "config show": Case("config show"),
     "config check": Case("config check"),
     "config template": Case("config template"),
@@ -76,6 +77,8 @@ FAILURE = {
     "db wait": refused("db wait --timeout 0.01"),
     "db start": Case("db start", None, ExitCode.CONFIGURATION, {"SERVE_PORT": "x"}),
     "db stop": Case("db stop", None, ExitCode.CONFIGURATION, {"SERVE_PORT": "x"}),
+    "health": Case("health", "database", ExitCode.NEGATIVE),
+    "serve": Case("serve --host no.such.host.invalid", "database", ExitCode.CONFIGURATION),
     "config show": Case("config show", None, ExitCode.CONFIGURATION, IN_PRODUCTION),
     "config check": Case("config check", None, ExitCode.CONFIGURATION, IN_PRODUCTION),
     "config template": Case("config template --frob", None, ExitCode.USAGE),
@@ -121,7 +124,7 @@ def test_every_command_has_its_cases() -> None:
     """A command that is added is held to the contract from its first day."""
     every = {found.words for found in commands()}
 
-    assert set(SUCCESS) == every
+    assert set(SUCCESS) == every - {"serve"}  # replaces its process: see test_serving
     assert set(FAILURE) == every
 
 

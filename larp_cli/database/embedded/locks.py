@@ -67,6 +67,11 @@ class FileLock:
         """Take the lock alone if nobody else has it now."""
         return self._try(fcntl.LOCK_EX)
 
+    def inheritable(self) -> int:
+        """Let the process that replaces this one keep the lock; returns its descriptor."""
+        os.set_inheritable(self._descriptor, True)
+        return self._descriptor
+
     def _take(self, operation: int, deadline: float) -> None:
         # Polled: a blocking flock has no timeout, and signals would not end it cleanly.
         while not self._try(operation):

@@ -71,6 +71,17 @@ class EmbeddedServer:
         finally:
             self._leave(users)
 
+    def share_with_successor(self) -> int:
+        """Take another share of the lease, for the process that replaces this one.
+
+        Returns the descriptor that holds it. When that process ends, it closes the
+        descriptor, and takes and leaves a lease of its own: it may be the last.
+        """
+        with self._home_usable():
+            users = self._lock("users.lock")
+            users.share(self._deadline())
+        return users.inheritable()
+
     def start(self) -> bool:
         """Start the server and keep it until ``stop``; False if it was so already.
 

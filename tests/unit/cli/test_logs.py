@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from larp_cli.cli.logs import ConsoleFormatter, JsonFormatter
+from larp_cli.logs import ConsoleFormatter, JsonFormatter
 from larp_cli.redaction import Redactor
-from tests.conftest import Larp
+from tests.conftest import Larp, LarpProcess
 
 URL = "postgresql://larp:sesame@db/larp"
 
@@ -84,3 +84,15 @@ def test_a_log_format_that_does_not_exist_is_a_fault(larp: Larp) -> None:
 
     assert outcome.exit_code == 4
     assert "LOG_FORMAT: must be one of json, console" in outcome.stderr
+
+
+def test_logs_that_cannot_be_written_are_no_failure(
+    larp_process: LarpProcess, initialised: str
+) -> None:
+    """A full disk behind stderr changes no exit code."""
+    with open("/dev/full", "w") as full:
+        outcome = larp_process(
+            "db", "migrate", "--debug", env={"DATABASE_URL": initialised}, stderr=full
+        )
+
+    assert outcome.exit_code == 0

@@ -1,0 +1,81 @@
+"""What the serving process is told, put together from settings and command line."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from larp_cli.errors import ExtraMissing
+from larp_cli.results import Serving
+
+if TYPE_CHECKING:
+    from larp_cli.cli.context import Context
+    from larp_cli.health.http.options import ServeOptions
+
+
+def open_server(
+    larp: Context, *, host: str | None, port: int | None, socket_file: str | None
+) -> ServeOptions:
+    """Check all that can be checked, and listen.
+
+    Raises:
+        ExtraMissing: The extra ``serve`` is not installed.
+        ConfigurationError: A setting is wrong, or nobody can listen there.
+    """
+    if any(find_spec(name) is None for name in ("starlette", "uvicorn", "httptools")):
+        raise ExtraMissing("serve", "the health server")
+    from larp_cli.health.http.listen import listen, listen_on_file
+    from larp_cli.health.http.options import ServeOptions
+    from larp_cli.settings import secret_values
+
+    settings = larp.settings
+    subject = larp.subject
+    if socket_file is not None:
+        path = str(Path(socket_file).absolute())
+        sockets, url = [listen_on_file(path)], f"unix:{path}"
+    else:
+        name = host if host is not None else settings.serve_host
+        sockets = listen(name, settings.serve_port if port is None else port)
+        url = _url(name, sockets[0].getsockname()[1])
+        path = None
+    token = settings.health_details_token
+    embedded = larp.databases.application.embedded
+    return ServeOptions(
+        url=url,
+        subject=subject,
+        interval=settings.health_interval,
+        deadline=settings.health_deadline,
+        drain_seconds=settings.serve_drain_seconds,
+        lifetime=larp.options.timeout,
+        sockets=tuple(socket.detach() for socket in sockets),
+        socket_file=path,
+        embedded_home=str(settings.larp_home) if embedded else None,
+        embedded_lock=larp.embedded.share_with_successor() if embedded else None,
+        project_name=settings.project_name,
+        api_prefix=settings.api_v1_prefix,
+        cors_origins=settings.cors_origins,
+        details_token=token.get_secret_value() if token is not None else None,
+        log_level=_level(larp),
+        log_format=settings.log_format.value,
+        secrets=secret_values(settings),
+    )
+
+
+def announced(options: ServeOptions) -> Serving:
+    """Say where the server listens, in a process that keeps its pid."""
+    return Serving(url=options.url, pid=os.getpid())
+
+
+def _url(host: str, port: int) -> str:
+    """Write where a browser on this machine finds it."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _level(larp: Context) -> str:
+    """A server logs at LOG_LEVEL, unless it is asked for less or more."""
+    if larp.options.debug:
+        return "DEBUG"
+    return "WARNING" if larp.options.quiet else larp.settings.log_level.value

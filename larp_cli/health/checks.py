@@ -1,0 +1,284 @@
+"""The checks: each a function that looks at one thing and says what it saw.
+
+To add one, write the function and its line in `CHECKS`. It is called with an open
+connection in autocommit mode, every HEALTH_INTERVAL seconds: one statement, and no lock
+but on what it reads. What the driver raises becomes the check's failure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import sql
+
+from larp_cli.health.subject import Subject
+from larp_cli.results.health import CheckStatus, Reason
+
+OLDEST_SERVER = 15
+LAG_SECONDS = 30.0
+"""A standby that is further behind is worth a warning."""
+SAME_SECONDS, SKEW_SECONDS = 0.1, 2.0
+"""Clocks that are less apart agree; further apart they make tokens and timestamps doubtful."""
+CONNECTIONS_WARN, CONNECTIONS_FAIL = 0.8, 0.95
+"""Share of the connections that the server grants."""
+
+WRITABLE = """
+SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',
+       CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+            ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END::float8
+"""
+"""A standby that has replayed all it received is not behind, however long nothing came."""
+
+PLACE = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass(%s)
+"""
+
+CONNECTIONS = """
+SELECT (SELECT coalesce(sum(numbackends), 0)::int FROM pg_stat_database),
+       current_setting('max_connections')::int
+           - current_setting('superuser_reserved_connections')::int
+"""
+"""The sum is there for every role; pg_stat_activity hides what others do."""
+
+EXTENSIONS = """
+SELECT a.name, a.installed_version IS NOT NULL FROM pg_available_extensions a
+WHERE a.name = ANY (%s)
+"""
+
+INVALID_INDEXES = """
+SELECT c.relname FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid AND c.relkind = 'i'
+  AND n.nspname = coalesce(%s, current_schema())
+  AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid)
+ORDER BY 1
+"""
+
+LEDGERS = """
+SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = 'larp_ledger' AND n.nspname = ANY (%s)
+"""
+
+LAST_RUN = """
+SELECT revision, outcome FROM {} WHERE version_table = %s ORDER BY id DESC LIMIT 1
+"""
+
+
+@dataclass(slots=True)
+class Look:
+    """One look at the database: what the checks share, and what they find out on the way."""
+
+    subject: Subject
+    connection: psycopg.Connection
+    schema: str | None = None
+    """Schema in which the version table was found."""
+    current: tuple[str, ...] | None = None
+    pending: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a check saw."""
+
+    status: CheckStatus
+    observed: str
+    reason: Reason | None = None
+    hint: str | None = None
+
+
+def passed(observed: str) -> Seen:
+    """Say that all is well."""
+    return Seen(CheckStatus.PASS, observed)
+
+
+def warned(observed: str, reason: Reason, hint: str | None = None) -> Seen:
+    """Say what somebody should look at."""
+    return Seen(CheckStatus.WARN, observed, reason, hint)
+
+
+def failed(observed: str, reason: Reason, hint: str | None = None) -> Seen:
+    """Say what makes the database unfit for use."""
+    return Seen(CheckStatus.FAIL, observed, reason, hint)
+
+
+def database(look: Look) -> Seen:
+    """The database answers."""
+    began = time.monotonic()
+    look.connection.execute("SELECT 1")
+    return passed(f"answers in {(time.monotonic() - began) * 1000:.1f} ms")
+
+
+def version(look: Look) -> Seen:
+    """The server's version is one that larp is tested with."""
+    number = look.connection.info.server_version
+    told = f"PostgreSQL {number // 10000}.{number % 10000}"
+    if number // 10000 < OLDEST_SERVER:
+        hint = f"upgrade the server to PostgreSQL {OLDEST_SERVER} or newer"
+        return failed(told, Reason.VERSION_UNSUPPORTED, hint)
+    return passed(told)
+
+
+def writable(look: Look) -> Seen:
+    """The server takes writes; a standby says how far it is behind."""
+    row = look.connection.execute(WRITABLE).fetchone()
+    assert row is not None
+    standby, read_only, lag = row
+    if standby:
+        behind = "which has replayed nothing yet" if lag is None else f"{max(lag, 0):.1f} s behind"
+        late = lag is not None and lag > LAG_SECONDS
+        return failed(
+            f"a standby, {behind}",
+            Reason.REPLICATION_LAG if late else Reason.READ_ONLY,
+            "list all hosts in DATABASE_URL, and add ?target_session_attrs=read-write",
+        )
+    if read_only:
+        hint = "see default_transaction_read_only of the server, the database and the role"
+        return failed("every transaction is read-only", Reason.READ_ONLY, hint)
+    return passed("a primary, takes writes")
+
+
+def schema(look: Look) -> Seen:
+    """The schema, and in it the version table, is there."""
+    subject = look.subject
+    path = (
+        (subject.version_table,)
+        if subject.schema is None
+        else (
+            subject.schema,
+            subject.version_table,
+        )
+    )
+    name = sql.Identifier(*path).as_string(look.connection)
+    row = look.connection.execute(PLACE, (name,)).fetchone()
+    if row is None:
+        return failed(f"there is no {name}", Reason.NOT_INITIALISED, "larp db init")
+    look.schema = row[0]
+    return passed(f"the schema is {look.schema}")
+
+
+def revision(look: Look) -> Seen:
+    """The database stands at the heads of the revisions on disk."""
+    if look.schema is None:
+        return failed("no revision was ever applied", Reason.NOT_INITIALISED, "larp db init")
+    table = sql.Identifier(look.schema, look.subject.version_table)
+    rows = look.connection.execute(sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(table))
+    look.current = tuple(row[0] for row in rows)
+    look.pending = look.subject.pending(look.current)
+    unknown = look.subject.unknown(look.current)
+    if unknown:
+        observed = f"at {', '.join(unknown)}, which this code does not have"
+        return failed(observed, Reason.SCHEMA_AHEAD, "deploy the newer code; larp db status")
+    if not look.current and look.subject.graph:
+        return failed("no revision is applied", Reason.NOT_INITIALISED, "larp db init")
+    if look.pending:
+        count = len(look.pending)
+        pending = "1 revision is" if count == 1 else f"{count} revisions are"
+        return failed(f"{pending} pending", Reason.SCHEMA_BEHIND, "larp db migrate")
+    return passed(f"at {', '.join(look.current) or 'base'}, nothing pending")
+
+
+def connections(look: Look) -> Seen:
+    """There are connections left for those who need one."""
+    row = look.connection.execute(CONNECTIONS).fetchone()
+    assert row is not None
+    used, granted = row
+    share = used / granted if granted else 1.0
+    told = f"{used} of {granted} connections used ({share:.0%})"
+    hint = "raise max_connections, lower DATABASE_POOL_SIZE, or put a pooler between"
+    if share >= CONNECTIONS_FAIL:
+        return failed(told, Reason.CONNECTIONS_HIGH, hint)
+    if share >= CONNECTIONS_WARN:
+        return warned(told, Reason.CONNECTIONS_HIGH, hint)
+    return passed(told)
+
+
+def extensions(look: Look) -> Seen:
+    """The extensions of use are installed, where the server offers them."""
+    wanted = look.subject.extensions
+    offered = dict(_extensions(look, wanted))
+    missing = sorted(name for name, installed in offered.items() if not installed)
+    if missing:
+        create = f'CREATE EXTENSION "{missing[0]}"'
+        hint = f"as a role that may: {create}"
+        return warned(f"not installed: {', '.join(missing)}", Reason.EXTENSION_MISSING, hint)
+    return passed(f"installed: {', '.join(sorted(offered))}" if offered else "none needed")
+
+
+def _extensions(look: Look, wanted: tuple[str, ...]) -> list[tuple[str, bool]]:
+    return list(look.connection.execute(EXTENSIONS, (list(wanted),))) if wanted else []
+
+
+def indexes(look: Look) -> Seen:
+    """No failed CREATE INDEX CONCURRENTLY has left an index that is written and never read."""
+    rows = look.connection.execute(INVALID_INDEXES, (look.schema or look.subject.schema,))
+    invalid = [row[0] for row in rows]
+    if invalid:
+        hint = "larp db migrate rebuilds what a revision left; else: REINDEX INDEX CONCURRENTLY"
+        return warned(f"invalid: {', '.join(invalid)}", Reason.INDEX_INVALID, hint)
+    return passed("all valid")
+
+
+def ledger(look: Look) -> Seen:
+    """The last run of a revision succeeded."""
+    candidates = [*look.subject.ledger_schemas, *((look.schema,) if look.schema else ())]
+    found = look.connection.execute(LEDGERS, (candidates,)).fetchone()
+    if found is None:
+        return passed("no run is noted")
+    statement = sql.SQL(LAST_RUN).format(sql.Identifier(found[0], "larp_ledger"))
+    table = f"{look.schema}.{look.subject.version_table}"
+    row = look.connection.execute(statement, (table,)).fetchone()
+    if row is None:
+        return passed("no run is noted")
+    name, outcome = row
+    if outcome != "succeeded":
+        observed = f"the last run, of revision {name}, {outcome}"
+        return warned(observed, Reason.MIGRATION_FAILED, "larp db history")
+    return passed("the last run succeeded")
+
+
+def clock(look: Look) -> Seen:
+    """The clocks of the server and of this machine agree."""
+    before = datetime.now(UTC)
+    row = look.connection.execute("SELECT clock_timestamp()").fetchone()
+    after = datetime.now(UTC)
+    assert row is not None
+    skew = (row[0] - (before + (after - before) / 2)).total_seconds()
+    told = f"the server's clock is {abs(skew):.3f} s {'ahead' if skew > 0 else 'behind'}"
+    if abs(skew) < SAME_SECONDS:
+        told = "the server's clock agrees"
+    if abs(skew) > SKEW_SECONDS:
+        return warned(told, Reason.CLOCK_SKEW, "synchronise both clocks (NTP)")
+    return passed(told)
+
+
+def configuration(subject: Subject) -> Seen:
+    """The settings are sound; what is wrong with them has stopped larp before."""
+    if subject.warnings:
+        return warned("; ".join(subject.warnings), Reason.CONFIGURATION, "larp config check")
+    return passed("the settings are sound")
+
+
+CHECKS: dict[str, Callable[[Look], Seen]] = {
+    "database": database,
+    "version": version,
+    "writable": writable,
+    "schema": schema,
+    "revision": revision,
+    "connections": connections,
+    "extensions": extensions,
+    "indexes": indexes,
+    "ledger": ledger,
+    "clock": clock,
+}
+"""By name, in the order in which they are made; the first is what the others need."""
+
+NAMES = (*CHECKS, "configuration")
+
+READY = ("database", "writable", "schema", "revision")
+"""The checks that decide whether a service on this database is ready."""

@@ -1,0 +1,65 @@
+"""What the code at hand expects of the database: its revisions, its place, its extensions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from larp_cli.errors import DatabaseUnreachable
+from larp_cli.health.subject import Subject
+from larp_cli.migrations.state import FOREIGN_BOOKKEEPING, placed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from larp_cli.database.target import Database
+    from larp_cli.migrations.project import Project
+
+OWN_EXTENSIONS = ("uuid-ossp", "pgcrypto")
+"""What the first revision installs where it can."""
+
+
+def expected(database: Database, project: Project, warnings: tuple[str, ...]) -> Subject:
+    """Say what is to be looked at.
+
+    The files of the project tell it, so that a database which does not answer is no hindrance.
+    Where they do not, Alembic is asked, and for the place of the version table the database.
+
+    Raises:
+        ConfigurationError: The project's files cannot be read.
+        DatabaseUnreachable: Only the project's env.py knows where its version table is, and
+            the database did not answer it.
+    """
+    schema, table = _place(database, project)
+    return Subject(
+        url=database.url,
+        schema=schema,
+        version_table=table,
+        graph=_graph(project),
+        ledger_schemas=(database.schema,) if project.own else (FOREIGN_BOOKKEEPING,),
+        extensions=OWN_EXTENSIONS if project.own else (),
+        warnings=warnings,
+    )
+
+
+def _place(database: Database, project: Project) -> tuple[str | None, str]:
+    if project.own:
+        return database.schema, database.version_table
+    if project.version_table is not None:
+        return project.version_table
+    try:
+        found = placed(database, project)
+    except DatabaseUnreachable as error:
+        raise type(error)(
+            f"{error.message}, and only the env.py of {project.config_file} knows where its"
+            " version table is",
+            hint=error.hint,
+        ) from error
+    return found.schema, found.version_table
+
+
+def _graph(project: Project) -> Mapping[str, tuple[str, ...]]:
+    if project.graph_on_disk is not None:
+        return project.graph_on_disk
+    return {
+        item.revision: tuple(item._all_down_revisions) for item in project.script.walk_revisions()
+    }

@@ -1,0 +1,52 @@
+"""Who may see details: whoever has the token, and whoever sits at this very machine."""
+
+from __future__ import annotations
+
+import hmac
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+def may_see_details(request: Request, token: str | None) -> bool:
+    """Look whether a request brings the token, or comes from this machine and from nowhere else.
+
+    A proxy on this machine speaks for others, so what it forwards is not local. Nor is a
+    request for a host name of somebody else's, as a page in a browser here can send it (DNS
+    rebinding).
+    """
+    if token is not None and _has_token(request, token):
+        return True
+    headers = request.headers
+    if any(name in headers for name in _FORWARDED) or "origin" in headers:
+        return False
+    return _is_local(request) and _host(headers.get("host", "localhost")) in _LOCAL_NAMES
+
+
+def _has_token(request: Request, token: str) -> bool:
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
+
+
+def _is_local(request: Request) -> bool:
+    if request.client is None:  # a Unix socket has no address, and is on this machine
+        return True
+    try:
+        address = ip_address(request.client.host)
+    except ValueError:
+        return False
+    return (
+        address.is_loopback
+        or bool(getattr(address, "ipv4_mapped", None))
+        and (address.ipv4_mapped.is_loopback)  # type: ignore[union-attr]
+    )
+
+
+def _host(header: str) -> str:
+    """Return the host of a Host header without its port."""
+    return header if header.endswith("]") else header.rpartition(":")[0] or header

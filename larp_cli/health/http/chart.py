@@ -1,0 +1,113 @@
+"""How long the database took to answer, as a small drawing and in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from statistics import median
+
+from larp_cli.health.http.words import duration, milliseconds
+from larp_cli.health.monitor import Sample
+
+WIDTH, HEIGHT = 600.0, 100.0
+_GAP = 3.5
+"""A pause of so many usual intervals is a gap in the line, as nobody looked."""
+_ROOM = 0.92
+"""Share of the height that the highest point may take."""
+
+
+def chart(samples: Sequence[Sample]) -> str:
+    """Draw the latencies as an HTML figure; nothing where there are fewer than two looks.
+
+    Only the line is SVG, and is stretched to whatever width there is; what is to be read
+    stands beside it in HTML, so that it stays readable on a phone.
+    """
+    if len(samples) < 2:
+        return ""
+    top = _ceiling(max((sample.seconds or 0.0 for sample in samples), default=0.0))
+    places = _places(samples)
+    lines = "".join(f'<path class="line" d="{line}"/>' for line in _lines(samples, places, top))
+    bars = "".join(_bars(samples, places))
+    told = _told(samples)
+    return (
+        '<figure class="chart"><div class="plot">'
+        f'<div class="scale"><span>{top * 1000:g} ms</span><span>0</span></div>'
+        f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" preserveAspectRatio="none" role="img"'
+        f' aria-label="{told}">{bars}{lines}</svg>'
+        f'<div class="scale"><span>{duration(_span(samples))} before</span>'
+        "<span>last look</span></div></div>"
+        f"<figcaption>{told}</figcaption></figure>"
+    )
+
+
+def _span(samples: Sequence[Sample]) -> float:
+    return max((samples[-1].at - samples[0].at).total_seconds(), 0.0)
+
+
+def _places(samples: Sequence[Sample]) -> list[float]:
+    """Place each look between left and right; the clock may have been set back meanwhile."""
+    whole = _span(samples)
+    if whole == 0:
+        return [WIDTH * number / (len(samples) - 1) for number in range(len(samples))]
+    passed = ((sample.at - samples[0].at).total_seconds() for sample in samples)
+    return [WIDTH * min(max(seconds / whole, 0.0), 1.0) for seconds in passed]
+
+
+def _usual_step(places: Sequence[float]) -> float:
+    return median(after - before for before, after in zip(places, places[1:], strict=False))
+
+
+def _lines(samples: Sequence[Sample], places: Sequence[float], top: float) -> Iterator[str]:
+    """Give the path of each stretch without a gap; a single point is a dot."""
+    longest = _usual_step(places) * _GAP
+    points: list[str] = []
+    before = 0.0
+    for sample, place in zip(samples, places, strict=True):
+        if points and (sample.seconds is None or place - before > longest):
+            yield _path(points)
+            points = []
+        if sample.seconds is not None:
+            points.append(f"{place:.1f} {HEIGHT * (1 - _ROOM * sample.seconds / top):.1f}")
+        before = place
+    if points:
+        yield _path(points)
+
+
+def _path(points: Sequence[str]) -> str:
+    return f"M{points[0]}h0" if len(points) == 1 else "M" + "L".join(points)
+
+
+def _bars(samples: Sequence[Sample], places: Sequence[float]) -> Iterator[str]:
+    """Mark the looks without an answer over the whole height."""
+    half = max(_usual_step(places), 3.0) / 2
+    looks = zip(samples, places, strict=True)
+    for missed, group in groupby(looks, key=lambda look: look[0].seconds is None):
+        if missed:
+            run = [place for _, place in group]
+            left, right = max(run[0] - half, 0.0), min(run[-1] + half, WIDTH)
+            size = f'width="{right - left:.1f}" height="{HEIGHT:g}"'
+            yield f'<rect class="miss" x="{left:.1f}" y="0" {size}/>'
+
+
+def _ceiling(seconds: float) -> float:
+    """Round up to 1, 2 or 5 times a power of ten, and to a millisecond at least."""
+    if seconds <= 0.001:
+        return 0.001
+    power = 10.0 ** math.floor(math.log10(seconds))
+    return next((step * power for step in (1, 2, 5) if seconds <= step * power), 10 * power)
+
+
+def _told(samples: Sequence[Sample]) -> str:
+    answers = [sample.seconds for sample in samples if sample.seconds is not None]
+    missed = len(samples) - len(answers)
+    span, looks = duration(_span(samples)), len(samples)
+    if not answers:
+        return f"In the last {span} the database answered none of {looks} looks."
+    usual = f"usually within {milliseconds(median(answers))}, at most {milliseconds(max(answers))}"
+    if not missed:
+        return f"In the last {span} the database answered all {looks} looks, {usual}."
+    return (
+        f"In the last {span} the database answered {len(answers)} of {looks} looks, {usual};"
+        " bars mark those without an answer."
+    )

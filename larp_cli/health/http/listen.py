@@ -1,0 +1,105 @@
+"""Sockets that listen, opened before anything else: who is early waits instead of failing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from contextlib import ExitStack
+
+from larp_cli.errors import ConfigurationError
+
+BACKLOG = 1024
+SOCKET_MODE = 0o660
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listen on every address of a host; port 0 takes a free one, the same on all.
+
+    Raises:
+        ConfigurationError: The host is unknown, or the port is taken or not ours to take.
+    """
+    try:
+        found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+        )
+    except socket.gaierror as error:
+        raise ConfigurationError(
+            f"cannot listen on {host}: {error.strerror}",
+            hint="larp serve --host 127.0.0.1, or --host 0.0.0.0 for every address",
+        ) from error
+    sockets: list[socket.socket] = []
+    with ExitStack() as opened:
+        for family, address in dict.fromkeys((item[0], item[4]) for item in found):
+            chosen = sockets[0].getsockname()[1] if sockets else port
+            place = (address[0], chosen, *address[2:])
+            sockets.append(opened.enter_context(_bound(family, place, host, chosen)))
+        opened.pop_all()
+    return sockets
+
+
+def listen_on_file(path: str) -> socket.socket:
+    """Listen on a Unix socket; one that a dead server has left is replaced.
+
+    Raises:
+        ConfigurationError: Somebody listens there, or it cannot be made.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(path)
+        listener.bind(path)
+        os.chmod(path, SOCKET_MODE)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"cannot listen on {path}: {_reason(error)}",
+            hint="larp serve --socket PATH, where nobody listens and you may write",
+        ) from error
+    return listener
+
+
+def _bound(family: int, place: tuple[object, ...], host: str, port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # `::` then means IPv4 as well, if nothing else of ours listens there.
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, place[0] != "::")
+        listener.bind(place)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {_reason(error)}", hint=_advice(error)
+        ) from error
+    return listener
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _advice(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "larp serve --port 0 takes a free one; or see who it is: ss -ltnp"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "ports below 1024 need privileges: larp serve --port 8000"
+    return "larp serve --host 127.0.0.1, or --host 0.0.0.0 for every address"
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise FileExistsError(errno.EEXIST, "there is a file that is no socket")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(1.0)
+        try:
+            client.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            os.unlink(path)
+            return
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

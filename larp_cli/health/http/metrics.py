@@ -1,0 +1,102 @@
+"""The monitor in the words of Prometheus.
+
+Made anew for each scrape, on a registry of its own: nothing is counted here, and nothing
+that is imported elsewhere can add to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from larp_cli import __version__
+from larp_cli.health.monitor import Monitor
+from larp_cli.results.health import CheckStatus, HealthReport
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def exposition(monitor: Monitor, *, details: bool) -> bytes | None:
+    """Write what the monitor knows; None where prometheus-client is not installed.
+
+    What nobody has looked at yet is absent. Only ``larp_up`` and ``larp_ready`` are there
+    always, so that an alert on them has something to see.
+    """
+    try:
+        from prometheus_client import CollectorRegistry, generate_latest
+    except ImportError:
+        return None
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(monitor, details=details))
+    return generate_latest(registry)
+
+
+class _Collector:
+    """Reads the monitor."""
+
+    def __init__(self, monitor: Monitor, *, details: bool) -> None:
+        self._monitor = monitor
+        self._details = details
+
+    def collect(self) -> Iterator[Metric]:
+        """Give every metric that has a value."""
+        monitor, seen = self._monitor, self._monitor.seen
+        yield _gauge(
+            "larp_up",
+            "Whether the database answers; 0 as well when nobody has looked for too long.",
+            [({}, monitor.database.status is not CheckStatus.FAIL)],
+        )
+        yield _gauge(
+            "larp_ready",
+            "Whether a service on the database may be used.",
+            [({}, monitor.ready.status is not CheckStatus.FAIL)],
+        )
+        yield _gauge(
+            "larp_build_info", "The version of larp that serves.", [({"version": __version__}, 1)]
+        )
+        if seen is not None:
+            yield _gauge(
+                "larp_monitor_age_seconds", "Time since the last look ended.", [({}, monitor.age)]
+            )
+            yield from _last_look(seen.report, details=self._details)
+
+
+def _last_look(report: HealthReport, *, details: bool) -> Iterator[Metric]:
+    yield _gauge(
+        "larp_check_status",
+        "What each check of the last look came to: 1 for its status, 0 for the others.",
+        [
+            ({"check": check.name, "status": status.value}, check.status is status)
+            for check in report.checks
+            for status in CheckStatus
+        ],
+    )
+    yield _gauge(
+        "larp_check_duration_seconds",
+        "Time that each check of the last look took.",
+        [({"check": check.name}, check.seconds) for check in report.checks],
+    )
+    if report.pending is not None:
+        yield _gauge(
+            "larp_pending_revisions",
+            "Revisions that the database does not have.",
+            [({}, len(report.pending))],
+        )
+    if details and report.current:
+        yield _gauge(
+            "larp_revision_info",
+            "The revisions with which the database is stamped.",
+            [({"revision": revision}, 1) for revision in report.current],
+        )
+
+
+def _gauge(name: str, told: str, samples: Iterable[tuple[dict[str, str], float]]) -> Metric:
+    from prometheus_client import Metric
+
+    family = Metric(name, told, "gauge")
+    for labels, value in samples:
+        family.add_sample(name, labels, float(value))
+    return family

@@ -1,0 +1,158 @@
+"""The serving process: small, on sockets that listen already, until it is told to end.
+
+``larp serve`` validates everything, and then replaces itself by this. It is the same process
+to whoever started it, also as PID 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+
+from larp_cli.health.http.app import create_app
+from larp_cli.health.http.options import ServeOptions, take_over
+from larp_cli.health.http.protocol import GuardedProtocol
+from larp_cli.health.monitor import Monitor
+from larp_cli.logs import log_to_stderr
+from larp_cli.redaction import Redactor
+
+log = logging.getLogger("larp.serve")
+
+KEEP_ALIVE_SECONDS = 15
+"""That a connection may wait for its next request: longer than probes are apart."""
+CLOSE_SECONDS = 5
+"""That requests in flight get to end, once the draining is over."""
+BACKLOG = 1024
+DESCRIPTORS = 4096
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server, which on a signal goes on for a while before it closes."""
+
+    def __init__(self, config: uvicorn.Config, monitor: Monitor, options: ServeOptions) -> None:
+        super().__init__(config)
+        self._monitor = monitor
+        self._options = options
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Hear the signals from the event loop; those that came before it are still pending."""
+        loop = asyncio.get_running_loop()
+        for number in ENDING:
+            loop.add_signal_handler(number, self.end)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        if self._options.lifetime is not None:
+            loop.call_later(self._options.lifetime, self.end)
+        yield
+
+    def end(self) -> None:
+        """Drain, then close; told a second time, close at once."""
+        if self._monitor.draining:
+            log.info("ending at once")
+            self.force_exit = self.should_exit = True
+            return
+        self._monitor.drain()
+        seconds = self._options.drain_seconds
+        log.info("draining for %g s", seconds)
+        asyncio.get_running_loop().call_later(seconds, self._close)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let in who has knocked already, then close.
+
+        Closing a socket that listens resets every connection that waits to be accepted.
+        """
+        accepted: list[socket.socket] = []
+        for listener in sockets or ():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    accepted.append(listener.accept()[0])
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for line in accepted:
+            line.setblocking(False)
+            await loop.connect_accepted_socket(self._protocol, line)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return GuardedProtocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+    def _close(self) -> None:
+        self.should_exit = True
+
+
+def main() -> int:
+    """Serve as the options say that stand behind the descriptor in the argument list."""
+    options = take_over(int(sys.argv[1]))
+    log_to_stderr(
+        level=options.log_level,
+        as_json=options.log_format == "json",
+        redact=Redactor(options.secrets).redact,
+    )
+    _raise_descriptor_limit()
+    try:
+        serve(options)
+    finally:
+        _clear_up(options)
+    return 0
+
+
+def serve(options: ServeOptions) -> None:
+    """Serve until told to end."""
+    monitor = Monitor(options.subject, interval=options.interval, deadline=options.deadline)
+    config = uvicorn.Config(
+        create_app(monitor, options),
+        http=GuardedProtocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=CLOSE_SECONDS,
+    )
+    sockets = [socket.socket(fileno=descriptor) for descriptor in options.sockets]
+    DrainingServer(config, monitor, options).run(sockets=sockets)
+
+
+def _raise_descriptor_limit() -> None:
+    """Leave room for more connections than are kept, and for the database's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _clear_up(options: ServeOptions) -> None:
+    if options.socket_file is not None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(options.socket_file)
+    if options.embedded_home is not None and options.embedded_lock is not None:
+        from pathlib import Path
+
+        from larp_cli.database.embedded import EmbeddedServer
+        from larp_cli.observer import Silent
+
+        os.close(options.embedded_lock)
+        with EmbeddedServer(Path(options.embedded_home), Silent()).lease():
+            pass  # who leaves last stops the server
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""One look at the database within a deadline, on one connection that is kept."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import psycopg
+
+from larp_cli.database.connection import Connection, connect
+from larp_cli.database.errors import DatabaseFailure, ServerUnreachable, StatementTimeout, translate
+from larp_cli.health.checks import CHECKS, NAMES, Look, Seen, configuration
+from larp_cli.health.subject import Subject
+from larp_cli.results.health import CheckResult, CheckStatus, HealthReport, Reason
+
+log = logging.getLogger("larp.health")
+
+APPLICATION_NAME = "larp-health"
+
+TIMEOUTS = """
+SELECT set_config('lock_timeout', %(patience)s, false),
+       set_config('statement_timeout', %(patience)s, false)
+WHERE pg_backend_pid() = %(pid)s
+"""
+"""Half of the deadline for each statement: a table that a migration has locked is then told
+apart from a server that does not answer. Not behind a pooler, whose pid is another."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """A look that is under way, on a thread of its own."""
+
+    results: list[CheckResult] = field(default_factory=list)
+    look: Look | None = None
+    failure: DatabaseFailure | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class Inspector:
+    """Looks at a database, as often as it is told to, on one connection.
+
+    A look that hangs is left behind: name lookup and a server that stopped cannot be
+    interrupted. Until it ends no other begins, so there is never a second connection.
+    """
+
+    def __init__(self, subject: Subject, *, deadline: float) -> None:
+        self._subject = subject
+        self._deadline = deadline
+        self._connection: Connection | None = None
+        self._left_behind: _Work | None = None
+
+    def inspect(self, names: tuple[str, ...] = NAMES) -> HealthReport:
+        """Make the named checks, and the first of all, within the deadline.
+
+        Raises nothing: what goes wrong is what the checks say.
+        """
+        began, at = time.monotonic(), datetime.now(UTC)
+        end = began + self._deadline
+        results: list[CheckResult] = []
+        look: Look | None = None
+        if set(names) & set(CHECKS):
+            results, look = self._look(names, end)
+        if "configuration" in names:
+            results.append(_told("configuration", configuration(self._subject), 0.0))
+        made = {result.name for result in results}
+        return HealthReport(
+            status=max((result.status for result in results), key=_badness),
+            checked_at=at,
+            seconds=time.monotonic() - began,
+            checks=tuple(results),
+            skipped=tuple(name for name in NAMES if name in names and name not in made),
+            current=look.current if look else None,
+            pending=look.pending if look else None,
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _look(self, names: tuple[str, ...], end: float) -> tuple[list[CheckResult], Look | None]:
+        earlier = self._left_behind
+        if earlier is not None and not earlier.done.wait(max(0.0, end - time.monotonic())):
+            return [self._timed_out()], None
+        work = _Work()
+        self._left_behind = work
+        thread = threading.Thread(
+            target=self._work, args=(work, names, end), name="larp-look", daemon=True
+        )
+        thread.start()
+        if not work.done.wait(max(0.0, end - time.monotonic())):
+            self._hang_up()
+            return [self._timed_out()], None
+        self._left_behind = None
+        if work.failure is not None:
+            self._connection = None
+            return [*work.results, self._unanswered(work.failure)], work.look
+        return work.results, work.look
+
+    def _work(self, work: _Work, names: tuple[str, ...], end: float) -> None:
+        connection: Connection | None = None
+        try:
+            connection = self._connection or self._connect(end)
+            self._connection = connection
+            work.look = look = Look(self._subject, connection)
+            for name, check in CHECKS.items():
+                if name in names or name in ("database", "schema"):
+                    result = self._made(name, check, look)
+                    if name in names or name == "database":
+                        work.results.append(result)
+            if any(result.reason is Reason.READ_ONLY for result in work.results):
+                self._discard(connection)  # another host may be the primary by now
+        except DatabaseFailure as failure:
+            work.failure = failure
+            work.results[:] = [result for result in work.results if result.name != "database"]
+            if connection is not None:
+                self._discard(connection)
+        except Exception as error:  # noqa: B902 - a check with a bug must not look like health
+            log.exception("a check failed in a way that it should not")
+            work.failure = ServerUnreachable.at(self._subject.url, detail=type(error).__name__)
+        finally:
+            work.done.set()
+
+    def _made(self, name: str, check: object, look: Look) -> CheckResult:
+        """Make one check; an error of its statement is its own, any other ends the look."""
+        assert callable(check)
+        began = time.monotonic()
+        try:
+            seen: Seen = check(look)
+        except psycopg.Error as error:
+            failure = translate(error, self._subject.url)
+            lost = look.connection.closed or not isinstance(error, psycopg.DatabaseError)
+            if lost or name == "database" or _ends_session(failure):
+                raise failure from error
+            seen = Seen(CheckStatus.FAIL, failure.message, Reason(failure.reason), failure.hint)
+        return _told(name, seen, time.monotonic() - began)
+
+    def _connect(self, end: float) -> Connection:
+        connection = connect(
+            self._subject.url,
+            application_name=APPLICATION_NAME,
+            connect_timeout=max(0.001, end - time.monotonic()),
+        )
+        patience = str(max(1, round(self._deadline * 500)))
+        try:
+            pid = connection.info.backend_pid
+            connection.execute(TIMEOUTS, {"patience": patience, "pid": pid})
+        except psycopg.Error as error:
+            connection.close()
+            raise translate(error, self._subject.url) from error
+        return connection
+
+    def _hang_up(self) -> None:
+        """End the line under a statement that does not return."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with (
+            suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(connection.fileno())) as line,
+        ):
+            line.shutdown(socket.SHUT_RDWR)
+
+    def _discard(self, connection: Connection) -> None:
+        self._connection = None
+        with suppress(psycopg.Error):
+            connection.close()
+
+    def _timed_out(self) -> CheckResult:
+        seen = Seen(
+            CheckStatus.FAIL,
+            f"no answer within {self._deadline:g} s",
+            Reason.TIMEOUT,
+            "see whether the server, and the way to it, is overloaded: larp health",
+        )
+        return _told("database", seen, self._deadline)
+
+    def _unanswered(self, failure: DatabaseFailure) -> CheckResult:
+        seen = Seen(CheckStatus.FAIL, failure.message, Reason(failure.reason), failure.hint)
+        return _told("database", seen, 0.0)
+
+
+def inspect_once(subject: Subject, names: tuple[str, ...], *, deadline: float) -> HealthReport:
+    """Make the named checks on a connection of their own, within ``deadline`` seconds."""
+    inspector = Inspector(subject, deadline=deadline)
+    try:
+        return inspector.inspect(names)
+    finally:
+        inspector.close()
+
+
+def _ends_session(failure: DatabaseFailure) -> bool:
+    """Tell an unreachable server from a statement that ran out of its own time."""
+    return isinstance(failure, ServerUnreachable) and not isinstance(failure, StatementTimeout)
+
+
+def _told(name: str, seen: Seen, seconds: float) -> CheckResult:
+    return CheckResult(
+        name=name,
+        status=seen.status,
+        reason=seen.reason,
+        observed=seen.observed,
+        seconds=seconds,
+        hint=seen.hint,
+    )
+
+
+def _badness(status: CheckStatus) -> int:
+    return list(CheckStatus).index(status)

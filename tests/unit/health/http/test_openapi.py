@@ -1,0 +1,159 @@
+"""The OpenAPI document is valid, and tells the truth about the answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from larp_cli import __version__
+from larp_cli.health.http.app import Site, details
+from larp_cli.health.http.metrics import CONTENT_TYPE
+from larp_cli.health.http.openapi import document
+from larp_cli.health.http.probes import told
+from larp_cli.health.monitor import Monitor
+from larp_cli.results.health import CheckStatus, Reason
+from tests import monitors
+
+DOCUMENT = document("LARP Manager", "/api/v1")
+OPERATIONS = [
+    pytest.param(path, method, operation, id=f"{method} {path}")
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+    if method != "parameters"
+]
+MONITORS = {
+    "new": monitors.monitor,
+    "ready": lambda: monitors.monitor(monitors.report()),
+    "warned": lambda: monitors.monitor(monitors.warned()),
+    "behind": lambda: monitors.monitor(monitors.behind()),
+    "unanswered": lambda: monitors.monitor(monitors.report(), monitors.unanswered()),
+    "stalled": lambda: monitors.stalled(monitors.report()),
+}
+
+
+@pytest.fixture(params=MONITORS)
+def made(request: pytest.FixtureRequest) -> Monitor:
+    """A monitor in each of its states."""
+    monitor: Monitor = MONITORS[request.param]()
+    return monitor
+
+
+def errors(name: str, instance: Any) -> list[str]:
+    """List where an answer is not what its schema says."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
+    validator = OAS31Validator(schema, format_checker=OAS31Validator.FORMAT_CHECKER)
+    return [error.message for error in validator.iter_errors(instance)]
+
+
+def test_the_document_is_valid() -> None:
+    """The document is OpenAPI 3.1, and JSON."""
+    OpenAPIV31SpecValidator(json.loads(json.dumps(DOCUMENT))).validate()
+
+
+def test_every_path_of_the_server_is_described() -> None:
+    """The document has each path that the application has, and no other."""
+    made = monitors.monitor()
+    routes = Site(made, monitors.options(made)).routes()
+
+    assert {route.path for route in routes} == set(DOCUMENT["paths"])
+
+
+def test_the_prefix_of_the_api_is_the_one_that_is_set() -> None:
+    """The status stands where API_V1_PREFIX puts it."""
+    assert "/other/status" in document("X", "/other")["paths"]
+
+
+def test_the_names_are_those_of_the_enumerations() -> None:
+    """A reason that is added is in the document at once."""
+    schemas = DOCUMENT["components"]["schemas"]
+
+    assert schemas["Reason"]["enum"] == [reason.value for reason in Reason]
+    assert schemas["Status"]["enum"] == [status.value for status in CheckStatus]
+
+
+def test_version_and_license_are_those_of_the_package() -> None:
+    """The document says whose it is."""
+    info = DOCUMENT["info"]
+
+    assert (info["title"], info["version"]) == ("LARP Manager: health", __version__)
+    assert info["license"]["identifier"] == "MIT"
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_an_operation_says_what_each_answer_means(
+    path: str, method: str, operation: dict[str, Any]
+) -> None:
+    """Each operation has an id, a summary, and in its description a line for each status."""
+    assert re.fullmatch(rf"{method}[A-Z][A-Za-z]+", operation["operationId"])
+    assert operation["summary"]
+    lines = operation["description"].split("\n\n")
+    assert [line[:5] for line in lines] == [f"{code}: " for code in operation["responses"]]
+    assert operation["tags"]
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_every_answer_has_its_headers(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Each answer has its id, may not be cached, and with 503 says when to come again."""
+    for code, answer in operation["responses"].items():
+        assert "X-Request-ID" in answer["headers"]
+        assert ("Cache-Control" in answer["headers"]) == (code != "413")
+        assert ("Retry-After" in answer["headers"]) == (code == "503")
+        assert ("content" in answer) == (method == "get")
+
+
+def test_an_operation_has_an_id_of_its_own() -> None:
+    """No two operations share an id."""
+    ids = [parameter.values[2]["operationId"] for parameter in OPERATIONS]
+
+    assert len(set(ids)) == len(ids)
+
+
+def test_errors_are_problems() -> None:
+    """What is no answer has the form of RFC 9457."""
+    status = DOCUMENT["paths"]["/api/v1/status"]["get"]["responses"]
+
+    assert list(status) == ["200", "401", "413"]
+    assert list(status["401"]["content"]) == ["application/problem+json"]
+    assert "404" in DOCUMENT["paths"]["/metrics"]["get"]["responses"]
+    assert not errors("Problem", {"type": "about:blank", "title": "Not Found", "status": 404})
+
+
+def test_the_token_is_optional_where_it_is_of_use() -> None:
+    """Only status, metrics and the page for people do more with a token."""
+    with_token = {path for path, item in DOCUMENT["paths"].items() if "security" in item["get"]}
+
+    assert with_token == {"/api/v1/status", "/metrics", "/"}
+    assert DOCUMENT["paths"]["/metrics"]["get"]["security"] == [{}, {"bearer": []}]
+
+
+def test_the_metrics_are_what_their_content_type_says() -> None:
+    """The document and the answer name the same format."""
+    answer = DOCUMENT["paths"]["/metrics"]["get"]["responses"]["200"]
+
+    assert list(answer["content"]) == [CONTENT_TYPE]
+
+
+def test_a_probe_answers_as_described(made: Monitor) -> None:
+    """In every state the probes answer with what the document says."""
+    for verdict, well in ((made.database, "Answering"), (made.ready, "Ready")):
+        name = "Unavailable" if verdict.status is CheckStatus.FAIL else well
+        assert not errors(name, json.loads(told(made, verdict)))
+
+
+def test_the_details_are_as_described(made: Monitor) -> None:
+    """In every state the details are what the document says, field by field."""
+    assert not errors("Details", details(made))
+
+
+def test_what_is_not_described_is_found() -> None:
+    """The schemas are exact: a field more, or a word that is not on the list, is an error."""
+    answer = json.loads(told(made := monitors.monitor(monitors.report()), made.ready))
+
+    assert errors("Ready", {**answer, "host": "db"})
+    assert errors("Unavailable", {**answer, "status": "fail", "reason": "bad mood"})
+    assert errors("Details", {**details(made), "checked_at": "yesterday"})

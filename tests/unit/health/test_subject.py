@@ -1,0 +1,60 @@
+"""What is pending and what is unknown, told from the graph of the revisions alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from larp_cli.database.url import normalise_url
+from larp_cli.health.subject import Subject
+
+GRAPH = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ("d",)}
+
+
+@pytest.fixture
+def subject() -> Subject:
+    """A history with two branches that are merged."""
+    return Subject(
+        url=normalise_url("postgresql://db/larp"),
+        schema=None,
+        version_table="alembic_version",
+        graph=GRAPH,
+        ledger_schemas=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("current", "pending"),
+    [
+        ((), ("a", "b", "c", "d", "e")),
+        (("a",), ("b", "c", "d", "e")),
+        (("b",), ("c", "d", "e")),
+        (("b", "c"), ("d", "e")),
+        (("e",), ()),
+        (("gone",), ("a", "b", "c", "d", "e")),
+    ],
+)
+def test_what_no_stamp_stands_for_is_pending_oldest_first(
+    subject: Subject, current: tuple[str, ...], pending: tuple[str, ...]
+) -> None:
+    """A stamp stands for all that it builds on, through merges too."""
+    assert subject.pending(current) == pending
+
+
+def test_a_stamp_without_a_file_is_unknown(subject: Subject) -> None:
+    """That is how a database which is ahead is known."""
+    assert subject.unknown(("e", "gone")) == ("gone",)
+
+
+def test_a_long_history_is_no_deep_recursion() -> None:
+    """Thousands of revisions in a row are counted."""
+    graph = {f"r{number}": ((f"r{number - 1}",) if number else ()) for number in range(5000)}
+    subject = Subject(
+        url=normalise_url("postgresql://db/larp"),
+        schema="larp",
+        version_table="alembic_version",
+        graph=graph,
+        ledger_schemas=(),
+    )
+
+    assert len(subject.pending(("r0",))) == 4999
+    assert subject.pending(("r0",))[0] == "r1"
