@@ -61,7 +61,8 @@ def migrators(cluster: Cluster, directory: Path, revisions: int) -> list[Migrato
     if dbmate is not None:
         folder = dbmate_project(directory / "dbmate", revisions)
         command = [dbmate, "--migrations-dir", folder, "--no-dump-schema", "up"]
-        url = f"postgres://postgres@127.0.0.1:{cluster.port}/bench?sslmode=disable"
+        socket = cluster.directory / "run"
+        url = f"postgres://postgres@/bench?socket={socket}&port={cluster.port}&sslmode=disable"
         found.append(Migrator("dbmate", command, {"DATABASE_URL": url}))
     return found
 
