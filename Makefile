@@ -54,6 +54,7 @@ lint: $(INSTALLED) ## Check style, types, imports and docs; change nothing.
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/cog --check -r docs/*.md README.md
+	$(BIN)/larp requirements check --quiet
 
 .PHONY: check
 check: lint coverage ## Everything that a change has to pass.
@@ -67,6 +68,10 @@ format: $(INSTALLED) ## Bring the code into shape.
 docs: $(INSTALLED) ## Write the generated parts of the docs anew.
 	$(BIN)/cog -r docs/*.md README.md
 	$(BIN)/larp config template > .env.example
+
+.PHONY: lock
+lock: $(INSTALLED) ## Bring the lock files up to pyproject.toml.
+	$(BIN)/larp requirements update
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure larp beside its peers.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -95,4 +95,16 @@ Yes = Annotated[
 ]
 AllowProduction = Annotated[
     bool, typer.Option("--allow-production", help="Needed for a production database.")
+]
+HERE = Path()
+
+Project = Annotated[
+    Path,
+    typer.Option("--project", metavar="DIR", help="Directory of pyproject.toml; default: here."),
+]
+ResolverBackend = Annotated[
+    Literal["pip-tools", "uv"], typer.Option("--backend", help="Who resolves; uv if installed.")
+]
+Keep = Annotated[
+    int, typer.Option("--keep", min=0, metavar="N", help="Backups to keep; 0 makes none.")
 ]

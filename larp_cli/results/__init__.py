@@ -66,6 +66,15 @@ from larp_cli.results.migrations import (
     WasReset,
     newer_code,
 )
+from larp_cli.results.requirements import (
+    LockFileDiff,
+    LockFinding,
+    PinChange,
+    PinChangeKind,
+    RequirementsChecked,
+    RequirementsRolledBack,
+    RequirementsUpdated,
+)
 
 __all__ = [
     "AppliedRevision",
@@ -92,15 +101,22 @@ __all__ = [
     "HistoryEntry",
     "Initialised",
     "LedgerEntry",
+    "LockFileDiff",
+    "LockFinding",
     "LockHolder",
     "Migrated",
     "MigrationPlan",
     "MigrationStatus",
+    "PinChange",
+    "PinChangeKind",
     "PlannedRevision",
     "PlannedStatement",
     "Problem",
     "Reason",
     "RemoteHealth",
+    "RequirementsChecked",
+    "RequirementsRolledBack",
+    "RequirementsUpdated",
     "Restored",
     "Result",
     "Revision",

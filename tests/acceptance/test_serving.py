@@ -356,7 +356,7 @@ def test_a_server_that_stops_answering_is_a_timeout_and_recovers(
 
 def test_a_session_that_hangs_is_a_failure(serve: Serve, initialised: str, server: Server) -> None:
     """A backend stopped with SIGSTOP is seen as a timeout, and replaced."""
-    running = serve(initialised)
+    running = serve(initialised, env={"HEALTH_INTERVAL": "2"})
     until(lambda: running.ask("/health/ready").status == 200)
     pid = value(
         initialised,
