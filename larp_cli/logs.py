@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+_UNWANTED = frozenset({"color_message"})
+"""What a library adds for a terminal's sake."""
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -41,7 +43,7 @@ class JsonFormatter(logging.Formatter):
             "message": self._redact(record.getMessage()),
         }
         for name, value in record.__dict__.items():
-            if name not in _STANDARD:
+            if name not in _STANDARD | _UNWANTED:
                 entry[name] = self._redact(str(value))
         if record.exc_info:
             entry["traceback"] = self._redact(self.formatException(record.exc_info))

@@ -1,0 +1,6 @@
+#!/bin/sh
+# The password is a secret's file; PgBouncer wants it in a list of users.
+set -eu
+umask 077
+printf '"larp" "%s"\n' "$(cat /run/secrets/larp_password)" >/run/pgbouncer/users.txt
+exec pgbouncer --quiet /etc/larp/pgbouncer.ini
