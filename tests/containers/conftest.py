@@ -1,0 +1,114 @@
+"""Real containers, on whatever Docker engine is reachable; skipped where none is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.servers import free_port
+
+ENGINE = {
+    name: value
+    for name, value in os.environ.items()
+    if name.startswith(("DOCKER_", "BUILDKIT_", "COMPOSE_")) or name in ("HOME", "PATH")
+}
+"""The environment of the tests is empty; these say where the engine is."""
+
+CONTEXT = (
+    ".dockerignore", "Dockerfile", "docker-compose.yml", "docker-compose.prod.yml", "deploy",
+    "alembic", "alembic.ini", "larp_cli", "pyproject.toml", "requirements.txt",
+    "README.md", "CHANGELOG.md", "LICENSE",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Docker:
+    """The command line of Docker, in a copy of the project."""
+
+    directory: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run ``docker ARGUMENTS`` to its end."""
+        return subprocess.run(
+            ["docker", *arguments],
+            cwd=self.directory,
+            env={**ENGINE, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=check,
+        )
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run the image once; options of Docker stand before ``larp-cli``."""
+        return self("run", "--rm", *arguments, check=check)
+
+
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Docker:
+    """Docker, with the project's image built."""
+    if shutil.which("docker") is None:
+        pytest.skip("docker is not installed")
+    directory = tmp_path_factory.mktemp("project")
+    for name in CONTEXT:
+        source = ROOT / name
+        if source.is_dir():
+            rubbish = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, directory / name, ignore=rubbish)
+        else:
+            shutil.copy2(source, directory / name)
+    engine = Docker(directory)
+    if engine("version", check=False).returncode != 0:
+        pytest.skip("no Docker engine is reachable")
+    engine("build", "--tag", "larp-cli", ".")
+    return engine
+
+
+@dataclass(frozen=True)
+class Composed:
+    """Services that are up."""
+
+    docker: Docker
+    files: tuple[str, ...]
+
+    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run ``docker compose ARGUMENTS`` on them."""
+        return self.docker("compose", *self.files, *arguments, check=check)
+
+    def container(self, service: str) -> dict[str, object]:
+        """Say how the first container of a service is."""
+        listed = self("ps", "--all", "--format", "json", service).stdout
+        found: dict[str, object] = json.loads(listed.splitlines()[0])
+        return found
+
+
+type Compose = Callable[[str], Composed]
+
+
+@pytest.fixture
+def compose(docker: Docker) -> Iterator[Compose]:
+    """Bring a compose file up, healthy; it is taken down with its volumes."""
+    started: list[Composed] = []
+
+    def up(file: str) -> Composed:
+        ports = {"POSTGRES_PORT": str(free_port()), "SERVE_PORT": str(free_port())}
+        first = free_port()
+        ports["SERVE_PORTS"] = f"{first}-{first + 1}"
+        project = f"larp-test-{os.getpid()}-{len(started)}"
+        engine = Docker(docker.directory, {**ports, "COMPOSE_PROJECT_NAME": project})
+        started.append(Composed(engine, ("--file", file)))
+        started[-1]("up", "--build", "--wait", "--detach")
+        return started[-1]
+
+    yield up
+    for services in started:
+        services("down", "--volumes", "--timeout", "3", check=False)
