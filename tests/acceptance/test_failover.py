@@ -1,0 +1,67 @@
+"""A primary with a streaming standby: larp finds the primary, before and after a promotion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from larp_cli.errors import ExitCode
+from tests.conftest import LarpProcess
+from tests.databases import until
+from tests.pairs import Pair, streaming
+
+QUICK = {"HEALTH_INTERVAL": "0.3", "HEALTH_DEADLINE": "1", "SERVE_DRAIN_SECONDS": "0"}
+
+
+@pytest.fixture
+def pair(server_directory: Path, tmp_path: Path) -> Iterator[Pair]:
+    """A pair of its own: it does not come back from a promotion."""
+    with streaming(server_directory / f"pair-{tmp_path.name}") as running:
+        yield running
+
+
+@pytest.mark.timeout(180)
+def test_a_promotion_is_survived(pair: Pair, larp_process: LarpProcess) -> None:
+    """Migrated and served through both names; the primary is stopped, the standby promoted."""
+    url = pair.url("larp")
+    environment = {**QUICK, "DATABASE_URL": url}
+    assert larp_process("db", "init", env=environment).exit_code == ExitCode.OK
+    with psycopg.connect(pair.primary.url("larp"), autocommit=True) as connection:
+        connection.execute("CREATE TABLE larp_manager.kept AS SELECT generate_series(1, 1000) AS n")
+
+    standby_only = {**QUICK, "DATABASE_URL": pair.url("larp", attributes="standby")}
+    until(lambda: _reason(larp_process, standby_only) in ("read_only", "replication_lag"))
+    refused = larp_process("db", "migrate", "--json", env=standby_only)
+    assert refused.exit_code == ExitCode.OK  # at head there is nothing to write
+
+    serving = larp_process.start("serve", "--port", "0", env=environment)
+    try:
+        assert serving.stdout is not None
+        address = serving.stdout.readline().split()[-1]
+        asked = ("health", "--url", address)
+        until(lambda: larp_process(*asked).exit_code == ExitCode.OK)
+        pair.primary.stop()
+        until(lambda: larp_process(*asked).exit_code == ExitCode.UNREACHABLE)
+        pair.promote()
+        until(lambda: larp_process(*asked).exit_code == ExitCode.OK, seconds=10)
+    finally:
+        serving.terminate()
+        serving.communicate(timeout=20)
+
+    assert larp_process("db", "migrate", env=environment).exit_code == ExitCode.OK
+    status = larp_process("db", "status", "--json", env=environment)
+    assert status.result["server"]["standby"] is False
+    with psycopg.connect(pair.standby.url("larp")) as connection:
+        row = connection.execute("SELECT count(*) FROM larp_manager.kept").fetchone()
+    assert row == (1000,)
+
+
+def _reason(larp_process: LarpProcess, environment: dict[str, str]) -> str | None:
+    outcome = larp_process("health", "--json", "--check", "writable", env=environment)
+    checks = json.loads(outcome.stdout)["result"]["checks"]
+    found: str | None = checks[-1]["reason"]
+    return found
