@@ -26,6 +26,14 @@ class ConsoleFormatter(logging.Formatter):
         """Write the record and its traceback, without secrets."""
         return self._redact(super().format(record))
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """Write the record's line; nothing in it may begin another, or steer a terminal."""
+        line = super().formatMessage(record)
+        return "".join(
+            letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+            for letter in line
+        )
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, message, and what ``extra`` adds."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from larp_cli.database.url import normalise_url
-from larp_cli.health.subject import Subject
+from larp_cli.health.subject import Subject, ordered
 from larp_cli.migrations.project import open_project
 from tests.databases import SCHEMA
 
@@ -21,7 +21,7 @@ def own_subject(url: str) -> Subject:
         url=normalise_url(url),
         schema=SCHEMA,
         version_table="alembic_version",
-        graph=graph,
+        graph=ordered(graph),
         ledger_schemas=(SCHEMA,),
         extensions=("uuid-ossp", "pgcrypto"),
     )

@@ -17,7 +17,7 @@ from larp_cli.cli.context import Context
 from larp_cli.cli.streams import OutputLost, write_message, write_result
 from larp_cli.errors import CommandFailed, LarpError, Refused, UsageError
 
-NAMES = ("db", "health", "serve", "requirements", "config")
+NAMES = ("db", "health", "serve", "requirements", "config", "doctor")
 COMPLETING = "_LARP_COMPLETE"
 """Set in the environment by the completion script of the shell."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from psycopg import sql
-
 from larp_cli.results import Blocker, LockHolder, ServerFacts, TableSize
 
 if TYPE_CHECKING:
@@ -31,14 +29,22 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 ORDER BY l.pid
 """
 
-INVALID_INDEXES = """
-SELECT c.relname
+NOT_BEING_BUILT = """
+NOT EXISTS (SELECT FROM pg_locks l
+            WHERE l.relation = i.indrelid AND l.granted AND l.mode = 'ShareUpdateExclusiveLock'
+              AND l.pid <> pg_backend_pid())
+"""
+"""Who builds an index concurrently holds this lock on its table, and everybody may see that;
+pg_stat_progress_create_index shows a role its own sessions alone."""
+
+INVALID_INDEXES = f"""
+SELECT n.nspname, c.relname, format('%%I.%%I', n.nspname, c.relname)
 FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %s AND NOT i.indisvalid AND c.relkind = 'i'
-  AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid)
-ORDER BY 1
+WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname !~ '^pg_'
+  AND (%(schema)s::text IS NULL OR n.nspname = %(schema)s) AND {NOT_BEING_BUILT}
+ORDER BY 1, 2
 """
 
 EXTENSIONS_IN = """
@@ -58,7 +64,7 @@ ORDER BY 1
 """
 
 
-INVALID_INDEXES_OF = """
+INVALID_INDEXES_OF = f"""
 SELECT n.nspname, c.relname
 FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid
@@ -68,17 +74,7 @@ WHERE i.indrelid = to_regclass(%(table)s) AND NOT i.indisvalid
   AND CASE WHEN %(index)s::text IS NULL
            THEN starts_with(c.relname, left(t.relname, 29)) AND c.relname ~ '_idx[0-9]*$'
            ELSE c.relname = (parse_ident(%(index)s))[1] END
-  AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid)
-"""
-
-ALL_INVALID_INDEXES = """
-SELECT format('%I.%I', n.nspname, c.relname)
-FROM pg_index i
-JOIN pg_class c ON c.oid = i.indexrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname !~ '^pg_'
-  AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid)
-ORDER BY 1
+  AND {NOT_BEING_BUILT}
 """
 
 BLOCKERS = """
@@ -163,20 +159,21 @@ def index_progress(connection: psycopg.Connection, pid: int) -> str | None:
     return f"index on {table}: {phase}" + (f", {done} of {total} {unit}" if total else "")
 
 
-def invalid_indexes(connection: psycopg.Connection, database: Database) -> tuple[str, ...]:
-    """List the indexes that a failed ``CONCURRENTLY`` left behind, as SQL writes their names.
+def invalid_indexes(
+    connection: psycopg.Connection, schema: str | None
+) -> tuple[tuple[str, str], ...]:
+    """List the indexes that a failed ``CONCURRENTLY`` left behind: schema and name, unquoted.
 
-    At home those of our schema; a foreign project may have its tables in any.
+    ``schema`` is where to look; None means everywhere but in PostgreSQL's own schemas.
     """
-    if database.schema == database.bookkeeping_schema:
-        return tuple(row[0] for row in connection.execute(INVALID_INDEXES, (database.schema,)))
-    prefix = sql.Identifier(database.schema).as_string(connection).strip('"') + "."
-    return tuple(sorted(name.removeprefix(prefix) for name in all_invalid_indexes(connection)))
+    rows = connection.execute(INVALID_INDEXES, {"schema": schema})
+    return tuple((row[0], row[1]) for row in rows)
 
 
 def all_invalid_indexes(connection: psycopg.Connection) -> frozenset[str]:
     """List the invalid indexes of the whole database, as SQL writes their names."""
-    return frozenset(row[0] for row in connection.execute(ALL_INVALID_INDEXES))
+    rows = connection.execute(INVALID_INDEXES, {"schema": None})
+    return frozenset(row[2] for row in rows)
 
 
 def table_sizes(connection: psycopg.Connection, schema: str) -> tuple[TableSize, ...]:

@@ -29,9 +29,12 @@ FORGET = "DELETE FROM {} WHERE starts_with(key, %s)"
 
 
 def read(connection: psycopg.Connection, schema: str, key: str) -> str | None:
-    """Read what is noted under ``key``; None where nothing is, or no table yet."""
+    """Read what is noted under ``key``; None where nothing is, or no table yet.
+
+    A role that may not read it gets an error: a guard must not take that for "nothing".
+    """
     table = sql.Identifier(schema, TABLE)
-    if not is_readable(connection, schema, TABLE):
+    if not is_there(connection, schema, TABLE):
         return None
     row = connection.execute(
         sql.SQL("SELECT value FROM {} WHERE key = %s").format(table), (key,)
@@ -81,9 +84,14 @@ def statements(schema: str, key: str, value: str) -> list[str]:
 def forget(connection: psycopg.Connection, schema: str, prefix: str) -> None:
     """Forget what is noted under keys that begin with ``prefix``."""
     table = sql.Identifier(schema, TABLE)
-    if is_readable(connection, schema, TABLE):
+    if is_there(connection, schema, TABLE):
         connection.execute(sql.SQL(FORGET).format(table), (prefix,))
 
+
+THERE = """
+SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = %s AND c.relname = %s)
+"""
 
 READABLE = """
 SELECT coalesce(bool_or(has_schema_privilege(n.oid, 'USAGE')
@@ -91,6 +99,16 @@ SELECT coalesce(bool_or(has_schema_privilege(n.oid, 'USAGE')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = %s
 """
+
+
+def look(connection: psycopg.Connection, schema: str, key: str) -> str | None:
+    """Read as `read` does, for who only looks; None also where this role may not read it."""
+    return read(connection, schema, key) if is_readable(connection, schema, TABLE) else None
+
+
+def is_there(connection: psycopg.Connection, schema: str, table: str) -> bool:
+    """Look whether a table of ours is there, whoever may read it."""
+    return connection.execute(THERE, (schema, table)).fetchone() == (True,)
 
 
 def is_readable(connection: psycopg.Connection, schema: str, table: str) -> bool:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg import sql
 
+from larp_cli.database.catalogue import invalid_indexes
 from larp_cli.health.subject import Subject
 from larp_cli.results.health import CheckStatus, Reason
 
@@ -39,31 +40,27 @@ WHERE c.oid = to_regclass(%s)
 """
 
 CONNECTIONS = """
-SELECT (SELECT coalesce(sum(numbackends), 0)::int FROM pg_stat_database),
+SELECT CASE WHEN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+            THEN (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
+            ELSE (SELECT coalesce(sum(numbackends), 0) FROM pg_stat_database) END::int,
        current_setting('max_connections')::int
            - current_setting('superuser_reserved_connections')::int
+           - coalesce(current_setting('reserved_connections', true)::int, 0)
 """
-"""The sum is there for every role; pg_stat_activity hides what others do."""
+"""Who may not see what others do gets the sum, in which parallel workers are counted too."""
 
 EXTENSIONS = """
 SELECT a.name, a.installed_version IS NOT NULL FROM pg_available_extensions a
 WHERE a.name = ANY (%s)
 """
 
-INVALID_INDEXES = """
-SELECT c.relname FROM pg_index i
-JOIN pg_class c ON c.oid = i.indexrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT i.indisvalid AND c.relkind = 'i'
-  AND n.nspname = coalesce(%s, current_schema())
-  AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid)
-ORDER BY 1
-"""
-
 LEDGERS = """
 SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relname = 'larp_ledger' AND n.nspname = ANY (%s)
+WHERE c.relname = 'larp_ledger' AND n.nspname = ANY (%(schemas)s)
+  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+ORDER BY array_position(%(schemas)s, n.nspname::text)
 """
+"""What this role may not read it needs not to know."""
 
 LAST_RUN = """
 SELECT revision, outcome FROM {} WHERE version_table = %s ORDER BY id DESC LIMIT 1
@@ -78,6 +75,8 @@ class Look:
     connection: psycopg.Connection
     schema: str | None = None
     """Schema in which the version table was found."""
+    unseen: Reason | None = None
+    """Why the check of the schema could not be made; None where it could."""
     current: tuple[str, ...] | None = None
     pending: tuple[str, ...] | None = None
 
@@ -164,6 +163,8 @@ def schema(look: Look) -> Seen:
 
 def revision(look: Look) -> Seen:
     """The database stands at the heads of the revisions on disk."""
+    if look.unseen is not None:
+        return failed("not known, as the schema cannot be looked at", look.unseen)
     if look.schema is None:
         return failed("no revision was ever applied", Reason.NOT_INITIALISED, "larp db init")
     table = sql.Identifier(look.schema, look.subject.version_table)
@@ -216,8 +217,8 @@ def _extensions(look: Look, wanted: tuple[str, ...]) -> list[tuple[str, bool]]:
 
 def indexes(look: Look) -> Seen:
     """No failed CREATE INDEX CONCURRENTLY has left an index that is written and never read."""
-    rows = look.connection.execute(INVALID_INDEXES, (look.schema or look.subject.schema,))
-    invalid = [row[0] for row in rows]
+    found = invalid_indexes(look.connection, look.schema or look.subject.schema)
+    invalid = [name for _, name in found]
     if invalid:
         hint = "larp db migrate rebuilds what a revision left; else: REINDEX INDEX CONCURRENTLY"
         return warned(f"invalid: {', '.join(invalid)}", Reason.INDEX_INVALID, hint)
@@ -227,7 +228,7 @@ def indexes(look: Look) -> Seen:
 def ledger(look: Look) -> Seen:
     """The last run of a revision succeeded."""
     candidates = [*look.subject.ledger_schemas, *((look.schema,) if look.schema else ())]
-    found = look.connection.execute(LEDGERS, (candidates,)).fetchone()
+    found = look.connection.execute(LEDGERS, {"schemas": candidates}).fetchone()
     if found is None:
         return passed("no run is noted")
     statement = sql.SQL(LAST_RUN).format(sql.Identifier(found[0], "larp_ledger"))

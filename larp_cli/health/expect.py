@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from larp_cli.errors import DatabaseUnreachable
-from larp_cli.health.subject import Subject
+from larp_cli.health.subject import Subject, ordered
 from larp_cli.migrations.state import FOREIGN_BOOKKEEPING, placed
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def expected(database: Database, project: Project, warnings: tuple[str, ...]) ->
         url=database.url,
         schema=schema,
         version_table=table,
-        graph=_graph(project),
+        graph=ordered(_graph(project)),
         ledger_schemas=(database.schema,) if project.own else (FOREIGN_BOOKKEEPING,),
         extensions=OWN_EXTENSIONS if project.own else (),
         warnings=warnings,

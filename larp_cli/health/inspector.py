@@ -24,12 +24,15 @@ log = logging.getLogger("larp.health")
 APPLICATION_NAME = "larp-health"
 
 TIMEOUTS = """
-SELECT set_config('lock_timeout', %(patience)s, false),
-       set_config('statement_timeout', %(patience)s, false)
+SELECT set_config('lock_timeout', %(lock)s, false),
+       set_config('statement_timeout', %(statement)s, false)
 WHERE pg_backend_pid() = %(pid)s
 """
-"""Half of the deadline for each statement: a table that a migration has locked is then told
-apart from a server that does not answer. Not behind a pooler, whose pid is another."""
+"""Not behind a pooler, whose pid is not the server's: they would be set for somebody else."""
+
+LOCK_SHARE, STATEMENT_SHARE = 0.1, 0.5
+"""Of the deadline. A look may meet several tables that a migration has locked, and has to tell
+each from a server that does not answer."""
 
 
 @dataclass(slots=True)
@@ -90,11 +93,16 @@ class Inspector:
         if earlier is not None and not earlier.done.wait(max(0.0, end - time.monotonic())):
             return [self._timed_out()], None
         work = _Work()
-        self._left_behind = work
         thread = threading.Thread(
             target=self._work, args=(work, names, end), name="larp-look", daemon=True
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system grants no thread now; it may the next time
+            log.warning("a look could not be begun: %s", error)
+            failure = ServerUnreachable.at(self._subject.url, detail=str(error))
+            return [self._unanswered(failure)], None
+        self._left_behind = work
         if not work.done.wait(max(0.0, end - time.monotonic())):
             self._hang_up()
             return [self._timed_out()], None
@@ -139,7 +147,9 @@ class Inspector:
             lost = look.connection.closed or not isinstance(error, psycopg.DatabaseError)
             if lost or name == "database" or _ends_session(failure):
                 raise failure from error
-            seen = Seen(CheckStatus.FAIL, failure.message, Reason(failure.reason), failure.hint)
+            seen = _of_statement(failure)
+            if name == "schema":
+                look.unseen = seen.reason
         return _told(name, seen, time.monotonic() - began)
 
     def _connect(self, end: float) -> Connection:
@@ -148,10 +158,14 @@ class Inspector:
             application_name=APPLICATION_NAME,
             connect_timeout=max(0.001, end - time.monotonic()),
         )
-        patience = str(max(1, round(self._deadline * 500)))
+        timeouts = {"lock": LOCK_SHARE, "statement": STATEMENT_SHARE}
+        settings = {
+            name: str(max(1, round(self._deadline * share * 1000)))
+            for name, share in timeouts.items()
+        }
         try:
             pid = connection.info.backend_pid
-            connection.execute(TIMEOUTS, {"patience": patience, "pid": pid})
+            connection.execute(TIMEOUTS, {**settings, "pid": pid})
         except psycopg.Error as error:
             connection.close()
             raise translate(error, self._subject.url) from error
@@ -194,6 +208,19 @@ def inspect_once(subject: Subject, names: tuple[str, ...], *, deadline: float) -
         return inspector.inspect(names)
     finally:
         inspector.close()
+
+
+def _of_statement(failure: DatabaseFailure) -> Seen:
+    """Say what the failure of one check's statement means; the server answers."""
+    if isinstance(failure, StatementTimeout):  # `timeout` is for a database that does not
+        return Seen(
+            CheckStatus.FAIL,
+            "the check took too long",
+            Reason.FAILED,
+            "raise HEALTH_DEADLINE, or see what keeps the server busy",
+        )
+    hint = "larp db status" if failure.reason == Reason.LOCKED else failure.hint
+    return Seen(CheckStatus.FAIL, failure.message, Reason(failure.reason), hint)
 
 
 def _ends_session(failure: DatabaseFailure) -> bool:

@@ -146,7 +146,10 @@ class Monitor:
     def _run(self) -> None:
         due = time.monotonic()
         while not self._stop.is_set():
-            self._note(self._inspector.inspect())
+            try:
+                self._note(self._inspector.inspect())
+            except Exception:  # noqa: B902 - a monitor that ended would be noticed by nobody
+                log.exception("a look failed in a way that it should not")
             due = max(due + self._interval, time.monotonic())
             self._stop.wait(due - time.monotonic())
 
@@ -172,6 +175,8 @@ class Monitor:
     def _tell(self, ready: Verdict) -> None:
         if ready.status is CheckStatus.FAIL:
             log.warning("not ready: %s", ready.reason)
+        elif ready.status is CheckStatus.WARN:
+            log.warning("ready, with a warning: %s", ready.reason)
         else:
             log.info("ready")
 

@@ -7,6 +7,8 @@ import socket
 import time
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,29 +50,48 @@ def ask_server(url: str, *, timeout: float) -> RemoteHealth:
         UsageError: The URL is none.
         ServerUnreachable: There was no answer.
     """
-    connection, path = _open(url, timeout)
     began = time.monotonic()
+    answer: Queue[tuple[int, bytes] | Exception] = Queue()
+    asking = Thread(target=_ask, args=(url, timeout, answer), daemon=True)
+    asking.start()
     try:
-        connection.request("GET", path, headers={"accept": "application/health+json"})
-        response = connection.getresponse()
-        body = response.read(LARGEST_ANSWER)
-    except (OSError, HTTPException) as error:
+        # A server that sends a byte now and then never lets the socket's own timeout strike.
+        got = answer.get(timeout=timeout)
+    except Empty:
+        got = TimeoutError()
+    if isinstance(got, UnicodeError):
+        raise _no_url(url) from got
+    if isinstance(got, UsageError):
+        raise got
+    if isinstance(got, Exception):
         raise ServerUnreachable(
-            f"no answer from {url}: {_reason(error)}",
+            f"no answer from {url}: {_reason(got)}",
             hint="see whether larp serve runs there, and on which port",
-        ) from error
-    finally:
-        connection.close()
+        ) from got
+    status, body = got
     said = _parsed(body)
     return RemoteHealth(
         url=url,
-        http_status=response.status,
-        status=_status(said, response.status),
+        http_status=status,
+        status=_status(said, status),
         reason=_reason_in(said),
         checked_at=_time_in(said),
         age_seconds=_number_in(said),
         seconds=time.monotonic() - began,
     )
+
+
+def _ask(url: str, timeout: float, answer: Queue[tuple[int, bytes] | Exception]) -> None:
+    try:
+        connection, path = _open(url, timeout)
+        try:
+            connection.request("GET", path, headers={"accept": "application/health+json"})
+            response = connection.getresponse()
+            answer.put((response.status, response.read(LARGEST_ANSWER)))
+        finally:
+            connection.close()
+    except (OSError, HTTPException, ValueError, UsageError) as error:
+        answer.put(error)
 
 
 def _open(url: str, timeout: float) -> tuple[HTTPConnection, str]:

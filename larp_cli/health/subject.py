@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 from larp_cli.database.url import DatabaseUrl
+from larp_cli.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,7 @@ class Subject:
     """Schema of the version table; None where the session's search path decides."""
     version_table: str
     graph: Mapping[str, tuple[str, ...]]
-    """The revisions on disk, each with those that it builds on."""
+    """The revisions on disk, each with those that it builds on; in the order of `ordered`."""
     ledger_schemas: tuple[str, ...]
     """Where the ledger may be; the schema of the version table is looked at as well."""
     extensions: tuple[str, ...] = ()
@@ -33,20 +35,24 @@ class Subject:
             below = [item for item in self.graph.get(todo.pop(), ()) if item not in applied]
             applied.update(below)
             todo += below
-        return tuple(item for item in self._oldest_first() if item not in applied)
+        return tuple(item for item in self.graph if item not in applied)
 
     def unknown(self, current: tuple[str, ...]) -> tuple[str, ...]:
         """List the stamps that no revision on disk stands for."""
         return tuple(item for item in current if item not in self.graph)
 
-    def _oldest_first(self) -> list[str]:
-        order: dict[str, None] = {}
-        todo = sorted(self.graph, reverse=True)
-        while todo:
-            below = [item for item in self.graph.get(todo[-1], ()) if item in self.graph]
-            missing = [item for item in below if item not in order]
-            if missing:
-                todo += missing
-            else:
-                order.setdefault(todo.pop())
-        return list(order)
+
+def ordered(graph: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Put revisions into an order in which each comes after those that it builds on.
+
+    Raises:
+        ConfigurationError: They build on each other in a circle.
+    """
+    try:
+        order = TopologicalSorter(dict(sorted(graph.items()))).static_order()
+        return {name: graph[name] for name in order if name in graph}
+    except CycleError as error:
+        raise ConfigurationError(
+            f"the revisions build on each other in a circle: {' → '.join(error.args[1])}",
+            hint="correct down_revision in one of them",
+        ) from error

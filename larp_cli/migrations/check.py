@@ -10,7 +10,7 @@ from psycopg import sql
 
 from larp_cli.database.catalogue import invalid_indexes
 from larp_cli.migrations.compare import Comparison, compare
-from larp_cli.migrations.ledger import edited_files
+from larp_cli.migrations.ledger import Ledger, edited_files
 from larp_cli.migrations.revisions import ancestors
 from larp_cli.migrations.state import current_heads, placed
 from larp_cli.migrations.status import Standing, standing_of
@@ -42,16 +42,20 @@ def check_database(database: Database, project: Project) -> DatabaseCheck:
     script = project.script
     comparison, skipped = _compared(database, project, standing)
     with database.connection() as connection:
+        ledger = Ledger(database)
+        if ledger.is_there(connection) and not ledger.is_readable(connection):
+            skipped += ("no edited revision: this role may not read the ledger",)
         findings = (
             *_standing(project, standing),
             *_drift(comparison),
             *_edited(connection, database, project, current),
-            *_invalid(connection, database),
+            *_invalid(connection, database, everywhere=not project.own),
             *_files(script),
         )
     checked = ["one head", "nothing pending", "not ahead"]
-    checked += ["models equal schema"] if not skipped else []
-    checked += ["no edited revision", "no invalid index"]
+    unchecked = {reason.partition(":")[0] for reason in skipped}
+    asked = ("models equal schema", "no edited revision", "no invalid index")
+    checked += [what for what in asked if what not in unchecked]
     checked += ["file names"] if _names_files(script) else []
     return DatabaseCheck(
         database=database.name,
@@ -117,9 +121,11 @@ def _edited(
         )
 
 
-def _invalid(connection: psycopg.Connection, database: Database) -> Iterator[Finding]:
-    for name in invalid_indexes(connection, database):
-        index = sql.Identifier(database.schema, name).as_string(connection)
+def _invalid(
+    connection: psycopg.Connection, database: Database, *, everywhere: bool
+) -> Iterator[Finding]:
+    for name in invalid_indexes(connection, None if everywhere else database.schema):
+        index = sql.Identifier(*name).as_string(connection)
         yield Finding(
             code="invalid_index",
             message=f"the index {index} is invalid: no query uses it, every write pays for it",

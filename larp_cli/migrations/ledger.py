@@ -21,7 +21,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from larp_cli import __version__
-from larp_cli.database.metadata import create_table, ensure_schema, is_readable
+from larp_cli.database.metadata import create_table, ensure_schema, is_readable, is_there
 from larp_cli.results import Direction, EditedFile, LedgerEntry, RunOutcome
 
 if TYPE_CHECKING:
@@ -109,11 +109,15 @@ class Ledger:
 
     def ensure(self, connection: psycopg.Connection) -> None:
         """Create the table; call it with the migration mutex held."""
-        if not self.exists(connection):
+        if not self.is_there(connection):
             ensure_schema(connection, self._schema)
             create_table(connection, sql.SQL(CREATE_TABLE).format(self._table))
 
-    def exists(self, connection: psycopg.Connection) -> bool:
+    def is_there(self, connection: psycopg.Connection) -> bool:
+        """Look whether there is a ledger, whoever may read it."""
+        return is_there(connection, self._schema, TABLE)
+
+    def is_readable(self, connection: psycopg.Connection) -> bool:
         """Look whether there is a ledger that this role may read."""
         return is_readable(connection, self._schema, TABLE)
 
@@ -133,8 +137,8 @@ class Ledger:
         )
 
     def runs(self, connection: psycopg.Connection) -> tuple[LedgerEntry, ...]:
-        """Read every run, newest first."""
-        if not self.exists(connection):
+        """Read every run, newest first; none where this role may not read them."""
+        if not self.is_readable(connection):
             return ()
         with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
             return tuple(
@@ -154,7 +158,7 @@ class Ledger:
 
     def last_upgrades(self, connection: psycopg.Connection) -> dict[str, Applied]:
         """Read how each revision that was ever applied got in, most recently."""
-        if not self.exists(connection):
+        if not self.is_readable(connection):
             return {}
         with connection.cursor(row_factory=class_row(Applied)) as cursor:
             statement = sql.SQL(LAST_UPGRADES).format(self._table)

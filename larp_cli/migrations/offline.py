@@ -49,8 +49,8 @@ def render(
 ) -> dict[str, Rendered]:
     """Render the revisions of ``work`` in one run of the project's env.py.
 
-    Nothing is run. An env.py of others that knows no offline mode still gets its
-    connection, as ever.
+    No SQL is run; the Python of env.py and of the revisions is. An env.py of others that knows
+    no offline mode still gets its connection, as ever.
     """
     recorder = _Recorder()
 

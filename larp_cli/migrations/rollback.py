@@ -68,6 +68,7 @@ def rollback(
     if planned:
         require_consent(
             database,
+            # Steps of their own, as those that were rendered do not run any more.
             _stake(database, project, downgrade_work(database, project, target, before), observer),
             consent,
             command=command,

@@ -14,6 +14,8 @@ from larp_cli.migrations.state import current_heads, placed
 from larp_cli.results import DatabaseState, History, MigrationStatus, Revision
 
 if TYPE_CHECKING:
+    import psycopg
+
     from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
 
@@ -34,7 +36,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
             server=catalogue.server_facts(connection, database),
             schema=database.schema,
             schema_exists=catalogue.schema_exists(connection, database.schema),
-            environment=metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY),
+            environment=metadata.look(connection, database.bookkeeping_schema, ENVIRONMENT_KEY),
             state=standing.state,
             current=current,
             heads=standing.heads,
@@ -42,8 +44,18 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
             unknown=standing.unknown,
             unknown_runs=ledger.runs_of(connection, standing.unknown),
             lock_holders=catalogue.lock_holders(connection, mutex_key(database.schema)),
-            invalid_indexes=catalogue.invalid_indexes(connection, database),
+            invalid_indexes=_invalid_indexes(connection, database, project),
         )
+
+
+def _invalid_indexes(
+    connection: psycopg.Connection, database: Database, project: Project
+) -> tuple[str, ...]:
+    """Name the invalid indexes; those of another schema than the version table's with theirs."""
+    found = catalogue.invalid_indexes(connection, database.schema if project.own else None)
+    return tuple(
+        name if schema == database.schema else f"{schema}.{name}" for schema, name in found
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

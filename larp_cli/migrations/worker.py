@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from larp_cli.observer import Observer
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
-_COMMENTS = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
-_S = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)+"
+_SPACE = r"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)"
+_COMMENTS = rf"{_SPACE}*+"
+_S = rf"{_SPACE}++"
 """White space between two words; comments are that too."""
 _TABLE = rf"{_NAME}(?:{_COMMENTS}\.{_COMMENTS}{_NAME}){{0,2}}"
 
@@ -209,7 +210,7 @@ class Worker:
         created = _CREATED.match(statement)
         if created is None:
             return
-        table = re.sub(rf"^{_COMMENTS}|{_S}", "", created["table"])
+        table = _bare(created["table"])
         for name in invalid_indexes_of(connection, table, created["index"]):
             self._observer.note(f"rebuilding the invalid index {'.'.join(name)}")
             connection.execute(
@@ -217,12 +218,17 @@ class Worker:
             )
 
 
+def _bare(name: str) -> str:
+    """Take white space and comments out of a qualified name, but not out of quotes."""
+    return re.sub(rf'("(?:[^"]|"")*+")|{_S}', lambda found: found[1] or "", name)
+
+
 def _continued(connection: psycopg.Connection[Any], detach: re.Match[str]) -> str | None:
     """Return the statement that goes on with an interrupted detaching, where there is one.
 
     Source: PostgreSQL manual, ALTER TABLE, DETACH PARTITION … FINALIZE.
     """
-    child = re.sub(_S, "", detach["child"])
+    child = _bare(detach["child"])
     pending = connection.execute(DETACHING, (child,)).fetchone() is not None
     return f"{detach['alter']} FINALIZE" if pending else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from larp_cli import results
-from larp_cli.rendering import health, inspection, requirements
+from larp_cli.rendering import doctor, health, inspection, requirements
 from larp_cli.rendering.document import Facts, Line, Part, Table, Verbatim
 from larp_cli.results.base import counted, sized
 
@@ -26,6 +26,7 @@ describe.register(inspection.of_revision_file)
 describe.register(health.of_report)
 describe.register(health.of_remote)
 describe.register(health.of_serving)
+describe.register(doctor.of_diagnosis)
 describe.register(requirements.of_update)
 describe.register(requirements.of_check)
 describe.register(requirements.of_rollback)

@@ -29,6 +29,7 @@ from larp_cli.results.database import (
     ShellOutput,
     TableSize,
 )
+from larp_cli.results.doctor import Diagnosis, Fact, Section
 from larp_cli.results.health import (
     CheckResult,
     CheckStatus,
@@ -89,9 +90,11 @@ __all__ = [
     "DatabaseCheck",
     "DatabaseReady",
     "DatabaseState",
+    "Diagnosis",
     "Direction",
     "EditedFile",
     "EmbeddedState",
+    "Fact",
     "Fault",
     "Finding",
     "GeneratedSecret",
@@ -123,6 +126,7 @@ __all__ = [
     "RevisionFile",
     "RolledBack",
     "RunOutcome",
+    "Section",
     "SeedFile",
     "Seeded",
     "ServerFacts",

@@ -321,6 +321,12 @@ class Settings(BaseSettings):
         weak = _in_production(info) and rules.secret_key_fault(key.get_secret_value())
         return _accept(key, weak or None)
 
+    @field_validator("health_details_token")
+    @classmethod
+    def _check_token(cls, token: SecretStr | None) -> SecretStr | None:
+        fault = rules.token_fault(token.get_secret_value()) if token is not None else None
+        return _accept(token, fault)
+
     @field_validator("serve_host")
     @classmethod
     def _check_host(cls, host: str) -> str:

@@ -94,6 +94,11 @@ def _is_origin(origin: str) -> bool:
         return False
 
 
+def token_fault(token: str) -> str | None:
+    """Say why everybody would have the token."""
+    return None if token.strip() else "must not be empty; make one with `larp config secret`"
+
+
 def secret_key_fault(key: str) -> str | None:
     """Say why someone could guess the key."""
     if len(key) < SECRET_KEY_LENGTH:

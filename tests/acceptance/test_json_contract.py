@@ -56,6 +56,7 @@ SUCCESS = {
     "config check": Case("config check"),
     "config template": Case("config template"),
     "config secret": Case("config secret"),
+    "doctor": Case("doctor", "initialised"),
 }
 """A command line of each command that ends in 0."""
 
@@ -83,6 +84,7 @@ FAILURE = {
     "config check": Case("config check", None, ExitCode.CONFIGURATION, IN_PRODUCTION),
     "config template": Case("config template --frob", None, ExitCode.USAGE),
     "config secret": Case("config secret superfluous", None, ExitCode.USAGE),
+    "doctor": Case("doctor --frob", None, ExitCode.USAGE),
 }
 """A command line of each command that ends in something else."""
 

@@ -466,6 +466,36 @@ print(done)
     assert running.process.wait(timeout=10) == 0
 
 
+def test_a_path_cannot_forge_a_line_of_the_log(serve: Serve, initialised: str) -> None:
+    """What a client sends stands escaped in the line of its request."""
+    running = serve(initialised)
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as line:
+        line.sendall(
+            b"GET /x%0aINFO%20forged%1b[31m HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        )
+        line.recv(100)
+    _, errors = running.end()
+
+    assert not [text for text in errors.splitlines() if text.startswith("INFO forged")]
+    assert "\x1b" not in errors
+    assert "GET /x%0aINFO" in errors
+
+
+def test_the_end_of_its_life_does_not_cut_the_draining_short(
+    serve: Serve, initialised: str
+) -> None:
+    """--timeout is no second signal."""
+    running = serve(initialised, "--timeout", "3", env={"SERVE_DRAIN_SECONDS": "6"})
+    running.process.send_signal(signal.SIGTERM)
+    until(lambda: running.reason() == "draining")
+    time.sleep(3)
+    assert running.ask("/health").status == 200
+    _, errors = running.end()
+
+    assert "Traceback" not in errors
+    assert running.process.returncode == 0
+
+
 def test_timeout_ends_it_as_a_signal_would(serve: Serve, initialised: str) -> None:
     """--timeout bounds the whole command here too."""
     running = serve(initialised, "--timeout", "0.5")

@@ -536,3 +536,9 @@ def test_the_settings_cannot_be_changed() -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         settings.debug = True  # type: ignore[misc]
+
+
+def test_a_details_token_of_blanks_is_none() -> None:
+    """An empty token would be anybody's."""
+    with pytest.raises(SettingsInvalid, match="HEALTH_DETAILS_TOKEN: must not be empty"):
+        load_settings({"health_details_token": "  "})

@@ -30,7 +30,7 @@ def rollback(
 
     Each revision is undone in a transaction of its own, under the same lock and the same
     timeouts as a migration. What the revisions made is lost with the data in it: back up
-    before.
+    before. To show what will be lost their Python is run without a database first.
 
     Examples:
       larp db rollback

@@ -74,13 +74,20 @@ class EmbeddedServer:
     def share_with_successor(self) -> int:
         """Take another share of the lease, for the process that replaces this one.
 
-        Returns the descriptor that holds it. When that process ends, it closes the
-        descriptor, and takes and leaves a lease of its own: it may be the last.
+        Returns the descriptor that holds it. When that process ends it closes the
+        descriptor, and calls `leave`.
         """
         with self._home_usable():
             users = self._lock("users.lock")
             users.share(self._deadline())
         return users.inheritable()
+
+    def leave(self) -> None:
+        """Stop the server if nobody uses it; starts nothing."""
+        with self._home_usable():
+            users = self._lock("users.lock")
+            users.share(self._deadline())
+        self._leave(users)
 
     def start(self) -> bool:
         """Start the server and keep it until ``stop``; False if it was so already.

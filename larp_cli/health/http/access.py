@@ -20,7 +20,7 @@ def may_see_details(request: Request, token: str | None) -> bool:
     request for a host name of somebody else's, as a page in a browser here can send it (DNS
     rebinding).
     """
-    if token is not None and _has_token(request, token):
+    if token and _has_token(request, token):
         return True
     headers = request.headers
     if any(name in headers for name in _FORWARDED) or "origin" in headers:
@@ -34,8 +34,11 @@ def _has_token(request: Request, token: str) -> bool:
 
 
 def _is_local(request: Request) -> bool:
-    if request.client is None:  # a Unix socket has no address, and is on this machine
+    server = request.scope.get("server")
+    if server is not None and server[1] is None:  # a Unix socket, which is on this machine
         return True
+    if request.client is None:
+        return False
     try:
         address = ip_address(request.client.host)
     except ValueError:

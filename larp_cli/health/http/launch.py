@@ -34,7 +34,11 @@ def _environment() -> dict[str, str]:
     Started as ``python -m larp_cli`` in a checkout that is not installed, it is found there.
     """
     package = str(Path(__file__).resolve().parents[3])
-    if package != os.getcwd():
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:  # removed under us
+        here = ""
+    if package != here:
         return dict(os.environ)
     paths = filter(None, [package, os.environ.get("PYTHONPATH")])
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

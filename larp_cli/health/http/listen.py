@@ -7,11 +7,13 @@ import os
 import socket
 import stat
 from contextlib import ExitStack
+from typing import Any
 
 from larp_cli.errors import ConfigurationError
 
 BACKLOG = 1024
 SOCKET_MODE = 0o660
+ATTEMPTS = 10
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -29,14 +31,43 @@ def listen(host: str, port: int) -> list[socket.socket]:
             f"cannot listen on {host}: {error.strerror}",
             hint="larp serve --host 127.0.0.1, or --host 0.0.0.0 for every address",
         ) from error
+    places = list(dict.fromkeys((item[0], item[4]) for item in found))
+    for attempt in range(ATTEMPTS if port == 0 else 1):
+        try:
+            return _listen_on(places, host, port)
+        except ConfigurationError as error:
+            # The free port of the first address may be taken on the second.
+            if not _is_taken(error) or attempt == ATTEMPTS - 1 or port != 0:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _listen_on(places: list[tuple[Any, Any]], host: str, port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
+    absent: ConfigurationError | None = None
     with ExitStack() as opened:
-        for family, address in dict.fromkeys((item[0], item[4]) for item in found):
+        for family, address in places:
             chosen = sockets[0].getsockname()[1] if sockets else port
             place = (address[0], chosen, *address[2:])
-            sockets.append(opened.enter_context(_bound(family, place, host, chosen)))
+            try:
+                sockets.append(opened.enter_context(_bound(family, place, host, chosen)))
+            except ConfigurationError as error:
+                if not _is_absent(error):
+                    raise
+                absent = error  # such as ::1, where the machine does without IPv6
+        if absent is not None and not sockets:
+            raise absent
         opened.pop_all()
     return sockets
+
+
+def _is_taken(error: ConfigurationError) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE
+
+
+def _is_absent(error: ConfigurationError) -> bool:
+    absent = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in absent
 
 
 def listen_on_file(path: str) -> socket.socket:
@@ -61,8 +92,9 @@ def listen_on_file(path: str) -> socket.socket:
 
 
 def _bound(family: int, place: tuple[object, ...], host: str, port: int) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener: socket.socket | None = None
     try:
+        listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             # `::` then means IPv4 as well, if nothing else of ours listens there.
@@ -70,7 +102,8 @@ def _bound(family: int, place: tuple[object, ...], host: str, port: int) -> sock
         listener.bind(place)
         listener.listen(BACKLOG)
     except OSError as error:
-        listener.close()
+        if listener is not None:
+            listener.close()
         raise ConfigurationError(
             f"cannot listen on {host} port {port}: {_reason(error)}", hint=_advice(error)
         ) from error

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 import uvicorn
 
 from larp_cli.health.http.app import create_app
+from larp_cli.health.http.launch import ENDING
+from larp_cli.health.http.listen import BACKLOG
 from larp_cli.health.http.options import ServeOptions, take_over
 from larp_cli.health.http.protocol import GuardedProtocol
 from larp_cli.health.monitor import Monitor
@@ -31,9 +33,7 @@ KEEP_ALIVE_SECONDS = 15
 """That a connection may wait for its next request: longer than probes are apart."""
 CLOSE_SECONDS = 5
 """That requests in flight get to end, once the draining is over."""
-BACKLOG = 1024
 DESCRIPTORS = 4096
-ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class DrainingServer(uvicorn.Server):
@@ -52,7 +52,7 @@ class DrainingServer(uvicorn.Server):
             loop.add_signal_handler(number, self.end)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         if self._options.lifetime is not None:
-            loop.call_later(self._options.lifetime, self.end)
+            loop.call_later(self._options.lifetime, self._end_of_life)
         yield
 
     def end(self) -> None:
@@ -66,6 +66,10 @@ class DrainingServer(uvicorn.Server):
         log.info("draining for %g s", seconds)
         asyncio.get_running_loop().call_later(seconds, self._close)
 
+    def _end_of_life(self) -> None:
+        if not self._monitor.draining:
+            self.end()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let in who has knocked already, then close.
 
@@ -73,7 +77,7 @@ class DrainingServer(uvicorn.Server):
         """
         accepted: list[socket.socket] = []
         for listener in sockets or ():
-            with contextlib.suppress(BlockingIOError):
+            with contextlib.suppress(OSError):  # nobody waits any more, or no descriptor is left
                 while True:
                     accepted.append(listener.accept()[0])
         for server in self.servers:
@@ -83,6 +87,8 @@ class DrainingServer(uvicorn.Server):
             line.setblocking(False)
             await loop.connect_accepted_socket(self._protocol, line)
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn then leaves the application without a word
+            await self.lifespan.shutdown()
 
     def _protocol(self) -> asyncio.Protocol:
         return GuardedProtocol(
@@ -150,8 +156,7 @@ def _clear_up(options: ServeOptions) -> None:
         from larp_cli.observer import Silent
 
         os.close(options.embedded_lock)
-        with EmbeddedServer(Path(options.embedded_home), Silent()).lease():
-            pass  # who leaves last stops the server
+        EmbeddedServer(Path(options.embedded_home), Silent()).leave()
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
     log.info(
         "%s %s %d",
         scope["method"],
-        scope["path"],
+        scope["raw_path"].decode("ascii", "backslashreplace"),
         status,
         extra={
             "request_id": scope["state"]["request_id"],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -249,11 +251,42 @@ def test_a_server_that_says_nothing_ends_in_five_in_time(larp: Larp) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "nowhere", "ftp://x", "http://", "http://h:99999999", "http://a b"]
+    "url",
+    [
+        "",
+        "nowhere",
+        "ftp://x",
+        "http://",
+        "http://h:99999999",
+        "http://a b",
+        "http://a..b",
+        "http://h/é",
+    ],
 )
 def test_what_is_no_url_is_a_usage_error(larp: Larp, url: str) -> None:
     """It is told before anything is asked."""
     assert larp("health", "--url", url).exit_code == ExitCode.USAGE
+
+
+def test_a_server_that_drips_its_answer_ends_in_five_in_time(larp: Larp) -> None:
+    """A byte now and then is no answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def drip() -> None:
+            with contextlib.suppress(OSError):
+                line, _ = listener.accept()
+                with line:
+                    while True:
+                        line.sendall(b"H")
+                        time.sleep(0.1)
+
+        threading.Thread(target=drip, daemon=True).start()
+        began = time.monotonic()
+        outcome = larp("health", "--url", f"http://127.0.0.1:{port}", "--timeout", "0.5")
+
+    assert outcome.exit_code == ExitCode.UNREACHABLE
+    assert time.monotonic() - began < 10
 
 
 def test_asking_a_server_excludes_what_looks_at_the_database(larp: Larp) -> None:

@@ -151,18 +151,18 @@ def test_a_failed_last_run_is_a_warning(initialised: str) -> None:
 
 
 def test_a_locked_version_table_is_not_a_dead_server(initialised: str) -> None:
-    """While somebody holds the table, the database still answers, and the reason is the lock."""
-    inspector = Inspector(own_subject(initialised), deadline=1)
+    """While somebody holds the tables, the database still answers, and the reason is the lock."""
+    inspector = Inspector(own_subject(initialised), deadline=2)
     with psycopg.connect(initialised) as holder:
-        holder.execute(f"LOCK TABLE {SCHEMA}.alembic_version IN ACCESS EXCLUSIVE MODE")
+        for table in ("alembic_version", "larp_ledger"):
+            holder.execute(f"LOCK TABLE {SCHEMA}.{table} IN ACCESS EXCLUSIVE MODE")
         report = inspector.inspect()
     again = inspector.inspect()
     inspector.close()
 
     assert came_to(report, "database") == (CheckStatus.PASS, None)
-    status, reason = came_to(report, "revision")
-    assert status is CheckStatus.FAIL
-    assert reason in (Reason.LOCKED, Reason.TIMEOUT)
+    assert came_to(report, "revision") == (CheckStatus.FAIL, Reason.LOCKED)
+    assert came_to(report, "ledger") == (CheckStatus.FAIL, Reason.LOCKED)
     assert came_to(again, "revision") == (CheckStatus.PASS, None)
 
 
@@ -179,6 +179,75 @@ def test_a_role_that_may_not_read_is_told_so(initialised: str, server: Server) -
 
     assert came_to(report, "revision") == (CheckStatus.FAIL, Reason.PERMISSION_DENIED)
     assert came_to(report, "connections") == (CheckStatus.PASS, None)
+
+
+def test_a_role_of_the_application_needs_no_right_on_the_books(
+    initialised: str, server: Server
+) -> None:
+    """USAGE of the schema and SELECT on the version table are enough to be healthy."""
+    name = initialised.rpartition("/")[2]
+    server.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
+    try:
+        query(initialised, f"GRANT USAGE ON SCHEMA {SCHEMA} TO plain")
+        query(initialised, f"GRANT SELECT ON {SCHEMA}.alembic_version TO plain")
+        report = look(server.url(name, user="plain", password="plain"))
+    finally:
+        server.execute("DROP OWNED BY plain", name)
+        server.execute("DROP ROLE plain")
+
+    assert report.status is CheckStatus.PASS, report
+
+
+def test_a_role_without_the_schema_is_not_told_to_initialise(
+    initialised: str, server: Server
+) -> None:
+    """What cannot be looked at is not said to be missing."""
+    name = initialised.rpartition("/")[2]
+    server.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
+    try:
+        report = look(server.url(name, user="stranger", password="stranger"))
+    finally:
+        server.execute("DROP ROLE stranger")
+
+    assert came_to(report, "schema") == (CheckStatus.FAIL, Reason.PERMISSION_DENIED)
+    assert came_to(report, "revision") == (CheckStatus.FAIL, Reason.PERMISSION_DENIED)
+    assert "larp db init" not in {check.hint for check in report.checks}
+
+
+def test_an_index_that_somebody_else_is_building_is_not_invalid(
+    initialised: str, server: Server
+) -> None:
+    """Who may not see the other's progress sees its lock."""
+    name = initialised.rpartition("/")[2]
+    query(initialised, f"CREATE TABLE {SCHEMA}.people (name text)")
+    with psycopg.connect(initialised) as writer:
+        writer.execute(f"INSERT INTO {SCHEMA}.people VALUES ('a')")
+        statement = f"CREATE INDEX CONCURRENTLY people_name ON {SCHEMA}.people (name)"
+        builder = threading.Thread(target=server.execute, args=(statement, name))
+        builder.start()
+        until(lambda: value(initialised, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"))
+        report = look(initialised)
+        writer.rollback()
+    builder.join()
+
+    assert came_to(report, "indexes") == (CheckStatus.PASS, None)
+
+
+def test_a_look_that_cannot_begin_is_a_failure_and_not_the_end(
+    initialised: str, inspectors: list[Inspector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the system grants no thread now, it may the next time."""
+    inspectors.append(inspector := Inspector(own_subject(initialised), deadline=5))
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        refused = inspector.inspect()
+
+    assert came_to(refused, "database") == (CheckStatus.FAIL, Reason.UNREACHABLE)
+    assert came_to(inspector.inspect(), "database") == (CheckStatus.PASS, None)
 
 
 def test_a_dead_server_is_refused_and_the_rest_is_skipped(dead_database: str) -> None:

@@ -42,6 +42,8 @@ def project_of(directory: Path, *upgrades: str) -> ForeignProject:
         'CREATE UNIQUE INDEX CONCURRENTLY "people_name"on people (name)',
         'CREATE UNIQUE INDEX CONCURRENTLY people_name ON "public"."people" USING btree (name)',
         "CREATE UNIQUE INDEX CONCURRENTLY ON people (name)",
+        "/* a */ /* b */ -- c\n/* d */ CREATE /* e */ UNIQUE /* f */ /* g */ INDEX /* h */"
+        " CONCURRENTLY /* j */ /* k */ people_name /* l */ ON /* n */ /* o */ people (name)",
     ],
 )
 def test_every_spelling_of_an_index_is_built_anew(
@@ -60,6 +62,26 @@ def test_every_spelling_of_an_index_is_built_anew(
     assert second.exit_code == ExitCode.OK, second.stderr
     assert value(database, INVALID) is None
     assert value(database, "SELECT count(*) FROM pg_indexes WHERE tablename = 'people'") == 1
+
+
+def test_a_table_whose_name_needs_quotes_is_found(
+    larp: Larp, tmp_path: Path, database: str
+) -> None:
+    """Blanks and signs of comments within quotes belong to the name."""
+    table = '"Order Items -- of /* all */ days"'
+    project = project_of(
+        tmp_path,
+        sql(f"CREATE TABLE {table} (n int)", f"INSERT INTO {table} VALUES (1), (1)"),
+        outside(f'CREATE UNIQUE INDEX CONCURRENTLY "My Index" ON public.{table} (n)'),
+    )
+    environment = {"DATABASE_URL": database}
+    first = larp("db", "migrate", "-c", project.config, env=environment)
+    query(database, f"DELETE FROM {table} WHERE ctid = (SELECT max(ctid) FROM {table})")
+    second = larp("db", "migrate", "-c", project.config, env=environment)
+
+    assert first.exit_code == ExitCode.MIGRATION_FAILED
+    assert second.exit_code == ExitCode.OK, second.stderr
+    assert value(database, INVALID) is None
 
 
 def test_an_index_that_stays_invalid_is_told_at_the_end(

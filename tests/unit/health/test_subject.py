@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from larp_cli.database.url import normalise_url
-from larp_cli.health.subject import Subject
+from larp_cli.errors import ConfigurationError
+from larp_cli.health.subject import Subject, ordered
 
 GRAPH = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ("d",)}
 
@@ -17,7 +18,7 @@ def subject() -> Subject:
         url=normalise_url("postgresql://db/larp"),
         schema=None,
         version_table="alembic_version",
-        graph=GRAPH,
+        graph=ordered(GRAPH),
         ledger_schemas=(),
     )
 
@@ -52,9 +53,21 @@ def test_a_long_history_is_no_deep_recursion() -> None:
         url=normalise_url("postgresql://db/larp"),
         schema="larp",
         version_table="alembic_version",
-        graph=graph,
+        graph=ordered(graph),
         ledger_schemas=(),
     )
 
     assert len(subject.pending(("r0",))) == 4999
     assert subject.pending(("r0",))[0] == "r1"
+
+
+@pytest.mark.parametrize("graph", [{"a": ("a",)}, {"a": ("b",), "b": ("a",)}])
+def test_a_circle_of_revisions_is_a_configuration_error(graph: dict[str, tuple[str, ...]]) -> None:
+    """It is told, and no look goes round in it for ever."""
+    with pytest.raises(ConfigurationError, match="circle"):
+        ordered(graph)
+
+
+def test_a_revision_that_builds_on_a_missing_one_is_put_in_order() -> None:
+    """What is not on disk is no revision of ours."""
+    assert list(ordered({"b": ("gone",), "c": ("b",)})) == ["b", "c"]

@@ -551,3 +551,19 @@ def test_a_terminal_without_stdin_is_not_asked(larp_process: LarpProcess, full: 
 
     assert process.returncode == ExitCode.REFUSED
     assert "--confirm" in stdout
+
+
+def test_a_stamp_that_this_role_may_not_read_is_no_leave(
+    larp: Larp, server: Server, initialised: str
+) -> None:
+    """A guard that cannot see whose the database is does not open."""
+    name = initialised.rpartition("/")[2]
+    server.execute(f"ALTER TABLE {SCHEMA}.larp_metadata OWNER TO postgres", name)
+    query_before = dump(initialised, "--schema-only", "--exclude-table=*.larp_metadata")
+    outcome = larp(
+        "db", "reset", "--confirm", name, "--no-backup", env={"DATABASE_URL": initialised}
+    )
+
+    assert outcome.exit_code != ExitCode.OK
+    assert "larp_metadata" in outcome.stderr
+    assert dump(initialised, "--schema-only", "--exclude-table=*.larp_metadata") == query_before

@@ -1,0 +1,70 @@
+"""``larp doctor``: one report, of use when everything is broken, without a secret."""
+
+from __future__ import annotations
+
+import pytest
+
+from larp_cli.errors import ExitCode
+from tests.conftest import Larp, Outcome
+from tests.databases import HEAD
+from tests.servers import PASSWORD
+
+
+def sections(outcome: Outcome) -> dict[str, dict[str, str]]:
+    """Return the facts of each section by name."""
+    return {
+        section["title"]: {fact["name"]: fact["value"] for fact in section["facts"]}
+        for section in outcome.result["sections"]
+    }
+
+
+def problems(outcome: Outcome) -> dict[str, str]:
+    """Return why sections have no more."""
+    found = {section["title"]: section["problem"] for section in outcome.result["sections"]}
+    return {title: problem for title, problem in found.items() if problem}
+
+
+def test_a_healthy_installation_is_described_whole(larp: Larp, initialised: str) -> None:
+    """Versions, machine, settings with origins, connection, server, schema, ledger and health."""
+    outcome = larp("doctor", "--json", env={"DATABASE_URL": initialised})
+    found = sections(outcome)
+
+    assert outcome.exit_code == ExitCode.OK
+    assert problems(outcome) == {}
+    assert found["settings"]["DATABASE_URL"].endswith("(from environment)")
+    assert found["connection"]["TLS"] == "none"
+    assert found["connection"]["pooler between"] == "no"
+    assert found["server settings"]["max_connections"] == "200"
+    assert found["schema"]["revisions"] == HEAD
+    assert found["schema"][f"run of {HEAD}"].startswith("up succeeded")
+    assert found["health"]["database"].startswith("pass")
+
+
+def test_it_works_without_a_database(larp: Larp, dead_database: str) -> None:
+    """What cannot be found out says why, and all the rest is there."""
+    outcome = larp("doctor", "--json", env={"DATABASE_URL": dead_database})
+
+    assert outcome.exit_code == ExitCode.OK
+    assert set(problems(outcome)) == {"connection", "server settings", "schema"}
+    assert "no server listens" in problems(outcome)["connection"]
+    assert "larp" in sections(outcome)["versions"]
+
+
+def test_it_works_with_settings_that_are_wrong(larp: Larp) -> None:
+    """The faults are told where the settings would be."""
+    outcome = larp("doctor", "--json", env={"SERVE_PORT": "many", "ENVIRONMENT": "production"})
+
+    assert outcome.exit_code == ExitCode.OK
+    assert sections(outcome)["settings"]["SERVE_PORT"].startswith("WRONG")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",), ("--debug",)])
+def test_it_shows_no_secret(larp: Larp, initialised: str, arguments: tuple[str, ...]) -> None:
+    """It is made to be pasted where everybody reads it."""
+    environment = {"DATABASE_URL": initialised, "SECRET_KEY": "Zp8vQ2mT7rW4xK9sL3nB6cD1fG5hJ0aE"}
+    outcome = larp("doctor", *arguments, env=environment)
+    told = outcome.stdout + outcome.stderr
+
+    assert environment["SECRET_KEY"] not in told
+    assert PASSWORD not in told
+    assert initialised.split(":")[2].partition("@")[0] not in told
