@@ -10,7 +10,7 @@ app = new_app()
 
 @app.command(cls=DatabaseCommand)
 def doctor(ctx: typer.Context) -> None:
-    """Report all that matters, for a bug report; secrets stay hidden.
+    """Report all that matters for a bug report, without a secret.
 
     Versions, machine, settings and where each comes from, the way to the database, the
     server's settings, schema and ledger, health. What cannot be found out says why, so it
