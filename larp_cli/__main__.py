@@ -2,7 +2,9 @@
 
 import gc
 import os
+import signal
 import sys
+from types import FrameType
 
 GARBAGE_THRESHOLD = 50_000
 """Objects made before garbage is looked for: modules are none, and importing makes thousands."""
@@ -10,6 +12,7 @@ GARBAGE_THRESHOLD = 50_000
 
 def run() -> None:
     """Run the command line, and exit with its code."""
+    signal.signal(signal.SIGTERM, _end)  # PID 1 would not hear it without a handler
     gc.set_threshold(GARBAGE_THRESHOLD)
     # Looking for plugins of pydantic reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -21,6 +24,11 @@ def run() -> None:
         sys.exit(130)
     finally:
         gc.freeze()  # what is left goes with the process; looking through it takes a while
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End as the shell expects it, before and after a command heeds signals itself."""
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

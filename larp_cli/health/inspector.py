@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,7 +29,13 @@ SELECT set_config('lock_timeout', %(lock)s, false),
        set_config('statement_timeout', %(statement)s, false)
 WHERE pg_backend_pid() = %(pid)s
 """
-"""Not behind a pooler, whose pid is not the server's: they would be set for somebody else."""
+"""Not behind a pooler, whose pid is not the server's: see LOCAL_TIMEOUTS."""
+
+LOCAL_TIMEOUTS = """
+SELECT set_config('lock_timeout', %(lock)s, true),
+       set_config('statement_timeout', %(statement)s, true)
+"""
+"""Behind a pooler: they end with the transaction, and so with our use of the session."""
 
 LOCK_SHARE, STATEMENT_SHARE = 0.1, 0.5
 """Of the deadline. A look may meet several tables that a migration has locked, and has to tell
@@ -57,6 +64,8 @@ class Inspector:
         self._deadline = deadline
         self._connection: Connection | None = None
         self._left_behind: _Work | None = None
+        self._is_pooled = False
+        self._lends_statements = False
 
     def inspect(self, names: tuple[str, ...] = NAMES) -> HealthReport:
         """Make the named checks, and the first of all, within the deadline.
@@ -136,12 +145,11 @@ class Inspector:
         finally:
             work.done.set()
 
-    def _made(self, name: str, check: object, look: Look) -> CheckResult:
+    def _made(self, name: str, check: Callable[[Look], Seen], look: Look) -> CheckResult:
         """Make one check; an error of its statement is its own, any other ends the look."""
-        assert callable(check)
         began = time.monotonic()
         try:
-            seen: Seen = check(look)
+            seen: Seen = self._bounded(check, look) if self._is_pooled else check(look)
         except psycopg.Error as error:
             failure = translate(error, self._subject.url)
             lost = look.connection.closed or not isinstance(error, psycopg.DatabaseError)
@@ -152,20 +160,48 @@ class Inspector:
                 look.unseen = seen.reason
         return _told(name, seen, time.monotonic() - began)
 
+    def _bounded(self, check: Callable[[Look], Seen], look: Look) -> Seen:
+        """Make a check in a transaction that brings its own timeouts.
+
+        Else each look at a locked table would leave another session waiting at the server.
+        """
+        with look.connection.transaction():
+            look.connection.execute(LOCAL_TIMEOUTS, self._timeouts)
+            return check(look)
+
+    def _require_transaction(self, connection: Connection) -> None:
+        """Try whether the pooler lends a session for a transaction.
+
+        Raises:
+            psycopg.errors.ProtocolViolation: It lends one for each statement, and hangs up.
+        """
+        with connection.transaction():
+            connection.execute(LOCAL_TIMEOUTS, self._timeouts)
+
+    @property
+    def _timeouts(self) -> dict[str, str]:
+        shares = {"lock": LOCK_SHARE, "statement": STATEMENT_SHARE}
+        return {
+            name: str(max(1, round(self._deadline * share * 1000)))
+            for name, share in shares.items()
+        }
+
     def _connect(self, end: float) -> Connection:
         connection = connect(
             self._subject.url,
             application_name=APPLICATION_NAME,
             connect_timeout=max(0.001, end - time.monotonic()),
         )
-        timeouts = {"lock": LOCK_SHARE, "statement": STATEMENT_SHARE}
-        settings = {
-            name: str(max(1, round(self._deadline * share * 1000)))
-            for name, share in timeouts.items()
-        }
         try:
             pid = connection.info.backend_pid
-            connection.execute(TIMEOUTS, {**settings, "pid": pid})
+            found = connection.execute(TIMEOUTS, {**self._timeouts, "pid": pid}).fetchone()
+            self._is_pooled = found is None and not self._lends_statements
+            if self._is_pooled:
+                self._require_transaction(connection)
+        except psycopg.errors.ProtocolViolation:
+            connection.close()
+            self._lends_statements = True
+            return self._connect(end)
         except psycopg.Error as error:
             connection.close()
             raise translate(error, self._subject.url) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import time
 from datetime import datetime
@@ -126,7 +127,7 @@ def _reason(error: Exception) -> str:
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
 
@@ -154,4 +155,6 @@ def _time_in(said: dict[str, Any]) -> datetime | None:
 
 def _number_in(said: dict[str, Any]) -> float | None:
     age = said.get("age_seconds")
-    return float(age) if isinstance(age, int | float) else None
+    if not isinstance(age, int | float) or not math.isfinite(age):
+        return None
+    return float(age)

@@ -18,7 +18,7 @@ def of_update(done: results.RequirementsUpdated) -> list[Part]:
         way_back = f"; to go back: larp requirements rollback {done.backup}" if done.backup else ""
         parts.append(Line(f"both files are published ({told}){way_back}"))
     else:
-        differs = any(file.changes for file in done.files)
+        differs = any(file.rewritten for file in done.files)
         parts.append(Line(f"{'nothing was written' if differs else 'nothing to do'} ({told})"))
     return parts
 
@@ -36,17 +36,19 @@ def of_check(checked: results.RequirementsChecked) -> list[Part]:
 def of_rollback(done: results.RequirementsRolledBack) -> list[Part]:
     """Describe what was put back."""
     parts = [part for file in done.files for part in _changes(file)]
-    if done.way_back is None:
+    if not done.written:
         return [Line(f"nothing to do: the files are as in {done.backup}")]
     parts.append(Line(f"both files are as in {done.backup}"))
-    parts.append(Line(f"to undo that: larp requirements rollback {done.way_back}"))
+    if done.way_back is not None:
+        parts.append(Line(f"to undo that: larp requirements rollback {done.way_back}"))
     return parts
 
 
 def _changes(file: results.LockFileDiff) -> Iterator[Part]:
     total = counted(file.pins, "pin")
     if not file.changes:
-        yield Line(f"{file.path}: {total}, none changed")
+        other = ", other comments" if file.rewritten else ""
+        yield Line(f"{file.path}: {total}, none changed{other}")
         return
     rows = tuple(
         (

@@ -1,5 +1,7 @@
 """Two lock files from one ``pyproject.toml``, published both or neither.
 
-``project`` reads what is wanted, ``lockfile`` what is pinned, ``compiler`` runs pip-tools or
-uv, ``verify`` holds the result to its invariants, ``publish`` and ``backups`` write it.
+``project`` reads what is wanted, ``lockfile`` what is pinned. ``compiler`` runs pip-tools or
+uv as a ``process``, ``explain`` says why one gave up, ``index`` what must not be seen of it,
+``pair`` brings both files together. ``verify`` holds them to their invariants, ``exclusive``,
+``publish`` and ``backups`` write them.
 """

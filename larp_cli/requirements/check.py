@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from larp_cli.requirements import lockfile
 from larp_cli.requirements.lockfile import LockFile
-from larp_cli.requirements.project import LockedProject, read_project
+from larp_cli.requirements.project import LockedProject, Target, read_project
 from larp_cli.requirements.publish import is_interrupted
 from larp_cli.requirements.verify import pair_findings, text_findings, wanted_findings
 from larp_cli.results import LockFinding, RequirementsChecked
@@ -50,38 +52,65 @@ def _findings(project: LockedProject) -> Iterator[LockFinding]:
         yield LockFinding(code="interrupted", message=message)
     read: list[LockFile] = []
     for target in project.targets:
+        text = _text(project.root / target.path)
+        if isinstance(text, LockFinding):
+            yield replace(text, message=f"{target.path} {text.message}")
+            continue
         try:
-            locked = lockfile.read(project.root / target.path)
+            locked = lockfile.parse(text)
         except lockfile.Unreadable as error:
             message = f"{target.path} cannot be read: {error.message}"
             yield LockFinding(code="unreadable", message=message)
             continue
-        if locked is None:
-            yield LockFinding(code="missing", message=f"there is no {target.path}")
-            continue
         read.append(locked)
-        text = (project.root / target.path).read_text(encoding="utf-8")
-        yield from text_findings(target, text, ())
-        yield from wanted_findings(target, locked)
+        yield from _file_findings(target, text, locked)
     if len(read) == len(project.targets):
         yield from pair_findings(project, *read, hashes=None)
+
+
+def _text(path: Path) -> str | LockFinding:
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        return LockFinding(code="missing", message="does not exist")
+    except OSError as error:
+        return LockFinding(code="unreadable", message=f"cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        return LockFinding(code="unreadable", message="cannot be read: it is no text in UTF-8")
+
+
+def _file_findings(target: Target, text: str, locked: LockFile) -> Iterator[LockFinding]:
+    if "\r" in text:
+        message = f"{target.path} has lines that do not end as those of larp do"
+        yield LockFinding(code="line_ends", message=message)
+    yield from text_findings(target, text, ())
+    yield from wanted_findings(target, locked)
 
 
 def _outdated(
     project: LockedProject, observer: Observer, options: CompileOptions
 ) -> Iterator[LockFinding]:
     """Resolve anew with the pins that there are, and say what would change."""
+    from larp_cli.requirements.compiler import Compiler
     from larp_cli.requirements.index import PrivateWords
-    from larp_cli.requirements.update import compile_pair, old_texts
+    from larp_cli.requirements.pair import compile_pair
+    from larp_cli.requirements.update import differences, old_texts
 
     before = old_texts(project)
-    with PrivateWords() as private:
-        compiled = compile_pair(project, observer, options, private, before)
-    for target, parsed in zip(project.targets, compiled.parsed, strict=True):
-        old = lockfile.read(project.root / target.path)
-        for change in lockfile.difference(target, old, parsed).changes:
+    with_hashes = any(" --hash=" in (text or "") for text in before.values())
+    options = replace(options, hashes=with_hashes)
+    with (
+        PrivateWords(project.root) as private,
+        closing(Compiler(project, private, options)) as compiler,
+    ):
+        pair = compile_pair(project, observer, options, compiler, before, inside=None)
+    for file in differences(project, before, pair.texts):
+        for change in file.changes:
             yield LockFinding(
                 code="outdated",
-                message=f"{target.path}: {change.name} would be {change.kind.value}"
+                message=f"{file.path}: {change.name} would be {change.kind.value}"
                 f" ({change.before or 'nothing'} → {change.after or 'nothing'})",
             )
+        if file.rewritten and not file.changes:
+            message = f"{file.path} would have the same pins and other comments"
+            yield LockFinding(code="outdated", message=message)

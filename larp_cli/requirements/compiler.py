@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
-import re
 import shutil
-import signal
-import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from larp_cli.errors import CommandFailed, ConfigurationError
+from larp_cli.requirements.explain import Failure, FailureKind, explained
 from larp_cli.requirements.index import PrivateWords
-from larp_cli.requirements.project import Target
+from larp_cli.requirements.lockfile import Pin
+from larp_cli.requirements.process import ResolverProcess
+from larp_cli.requirements.project import LockedProject, Target
 
-COMMAND = "larp requirements update"
-"""What the files say that they are made by."""
-LONGEST_SECONDS = 1800.0
+_PIP_TOOLS = """
+import json, sys
+from piptools.scripts.compile import cli
+cli(json.loads(sys.stdin.readline()), prog_name="pip-compile")
+"""
+"""Half of a short compilation is the import of pip, which can be done ahead."""
+
+log = logging.getLogger(__name__)
 
 
 class Backend(StrEnum):
@@ -40,13 +46,27 @@ class CompileOptions:
     upgrade_packages: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One file that is to be compiled."""
+
+    target: Target
+    seed: tuple[Pin, ...] = ()
+    """Pins that are kept where they can be."""
+    constraints: str | None = None
+    """Pins that must be met, as pip takes them."""
+    constrained_by: Path | None = None
+    """The lock file that these are from."""
+    upgrade_packages: tuple[str, ...] = ()
+    """Pins of the seed that are not kept."""
+
+
 class CompileFailed(CommandFailed):
     """The resolver ended without a file."""
 
-    def __init__(self, target: Target, said: str) -> None:
-        message, hint = _explained(said)
-        super().__init__(f"{target.path} cannot be compiled: {message}", hint=hint)
-        self.said = said
+    def __init__(self, target: Target, failure: Failure) -> None:
+        super().__init__(f"{target.path} cannot be compiled: {failure.message}", hint=failure.hint)
+        self.failure = failure
 
     @property
     def may_be_cured(self) -> bool:
@@ -56,80 +76,123 @@ class CompileFailed(CommandFailed):
         second may choose, and pins of the other might leave it a choice. A package that does
         not exist, a build that fails or a network that is down is the same in any order.
         """
-        return _is_conflict(self.said)
-
-    @property
-    def vanished(self) -> str | None:
-        """The pin of the old file that exists no more, where that is what failed."""
-        found = _VANISHED.search(self.said)
-        return found[1] if found else None
-
-
-_VANISHED = re.compile(
-    r"(?:No matching distribution found for|there is no version of) ([A-Za-z0-9._-]+)==\S+"
-)
-_CAUSED = re.compile(r"The conflict is caused by:\n((?:[ \t]+\S.*\n?)+)")
+        return self.failure.kind is FailureKind.CONFLICT
 
 
 class Compiler:
     """Compiles the files of one project."""
 
     def __init__(
-        self, root: Path, directory: Path, private: PrivateWords, options: CompileOptions
+        self, project: LockedProject, private: PrivateWords, options: CompileOptions
     ) -> None:
-        self._root = root
-        self._directory = directory
+        self._project = project
         self._private = private
         self._options = options
+        self._spare = self._started()
+        self._has_compiled = False
 
-    def compile(self, target: Target, *, seed: str | None, constraints: str | None) -> str:
+    def close(self) -> None:
+        """End what was started and is not needed."""
+        if self._spare is not None:
+            self._spare.end()
+
+    def compile(self, job: Job, workspace: Path) -> str:
         """Compile one file and return its text.
 
         Args:
-            target: Which.
-            seed: The text of the old file, whose pins are kept where they can be.
-            constraints: Pins of the other file, which must be met.
+            job: Which one, and how.
+            workspace: Directory for whatever is needed on the way.
 
         Raises:
             CompileFailed: It cannot be resolved.
             ConfigurationError: The backend is not installed.
         """
-        output = self._directory / target.path.name
-        output.unlink(missing_ok=True)
-        if seed is not None and not self._options.upgrade:
-            output.write_text(seed, encoding="utf-8")
-        command = [*self._command(), "--output-file", str(output)]
-        for extra in target.extras:
-            command += ["--extra", extra]
-        if constraints is not None:
-            place = self._directory / "constraints" / target.path.name
-            place.parent.mkdir(exist_ok=True)
-            place.write_text(constraints, encoding="utf-8")
-            command += ["--constraint", str(place)]
-        code, said = _run(command, self._root)
-        if code != 0:
-            raise CompileFailed(target, self._private.hide(said))
-        try:
-            return output.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise CompileFailed(target, "the resolver wrote nothing") from error
+        directory = workspace / job.target.name
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        output = directory / "requirements.txt"
+        if job.seed:
+            output.write_text("".join(pin.line for pin in job.seed), encoding="utf-8")
+        words = [*self._options_of_all(), "--output-file", str(output)]
+        for package in job.upgrade_packages:
+            words += ["--upgrade-package", package]
+        if job.constraints is not None:
+            constraints = directory / "constraints.txt"
+            constraints.write_text(job.constraints, encoding="utf-8")
+            words += ["--constraint", str(constraints)]
+        code, said = self._run([*words, *self._source(job.target, directory)])
+        said = self._without_places(self._private.hide(said), job, directory)
+        for line in said.splitlines():
+            log.debug("%s, %s: %s", self._options.backend, job.target.path, line)
+        if code != 0 or not output.exists():
+            other = str(job.constrained_by) if job.constrained_by else None
+            raise CompileFailed(job.target, explained(said, other))
+        return self._without_places(output.read_text(encoding="utf-8"), job, directory)
 
-    def _command(self) -> list[str]:
-        options = self._options
-        if options.backend is Backend.UV:
-            command = [_uv(), "pip", "compile", "--quiet", "--no-progress", "--no-config"]
+    def _run(self, words: list[str]) -> tuple[int, str]:
+        if self._options.backend is Backend.UV:
+            command = [_uv(), "pip", "compile", *words]
+            return ResolverProcess(command, self._project.root).finish("")
+        process = self._spare or self._started()
+        assert process is not None
+        try:
+            self._spare = None if self._has_compiled else self._started()  # for the second file
+            self._has_compiled = True
+        except BaseException:
+            process.end()
+            raise
+        return process.finish(json.dumps(words) + "\n")
+
+    def _started(self) -> ResolverProcess | None:
+        """Start pip-tools, which waits for what it is to do; uv is quick enough."""
+        if self._options.backend is Backend.UV:
+            return None
+        # -P: a click.py in the project is no reason to run that one.
+        return ResolverProcess([sys.executable, "-P", "-c", _PIP_TOOLS], self._project.root)
+
+    def _options_of_all(self) -> list[str]:
+        if self._options.backend is Backend.UV:
+            words = ["--quiet", "--no-progress", "--no-config", "--python", sys.executable]
         else:
-            command = [
-                *(sys.executable, "-m", "piptools", "compile", "--quiet", "--no-config"),
-                *("--allow-unsafe", "--newline=LF", "--resolver=backtracking"),
-                *("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links"),
+            words = [
+                # Without --verbose the sides of a conflict are not told.
+                *("--verbose", "--no-config", "--allow-unsafe", "--newline=LF"),
+                *("--resolver=backtracking", "--no-emit-index-url", "--no-emit-trusted-host"),
+                "--no-emit-find-links",
             ]
-        command += ["--strip-extras"]
-        command += ["--generate-hashes"] if options.hashes else []
-        command += ["--upgrade"] if options.upgrade else []
-        for package in options.upgrade_packages:
-            command += ["--upgrade-package", package]
-        return [*command, "pyproject.toml"]
+        words += ["--strip-extras"]
+        return [*words, "--generate-hashes"] if self._options.hashes else words
+
+    def _source(self, target: Target, directory: Path) -> list[str]:
+        """Name what to compile: what has been read of ``pyproject.toml``, and no more.
+
+        Of the file itself the resolvers pin an extra that refers to the project as a path. It
+        is given to them only where its requirements are computed by a build.
+        """
+        if target.fingerprint is None:
+            extras = [word for extra in target.extras for word in ("--extra", extra)]
+            return [*extras, "pyproject.toml"]
+        path = directory / "pyproject.toml"
+        table = {
+            "name": self._project.name,
+            "version": "0",
+            "dependencies": [str(item) for item in target.wanted],
+        }
+        if self._project.requires_python is not None:
+            table["requires-python"] = self._project.requires_python
+        lines = (f"{name} = {json.dumps(value)}\n" for name, value in table.items())
+        path.write_text("[project]\n" + "".join(lines), encoding="utf-8")
+        return [str(path)]
+
+    def _without_places(self, text: str, job: Job, directory: Path) -> str:
+        """Name the files of the project where a resolver names those in our directory."""
+        names = {"pyproject.toml": "pyproject.toml", "constraints.txt": str(job.constrained_by)}
+        for name, shown in names.items():
+            place = directory / name
+            relative = os.path.relpath(place, self._project.root)
+            for spelling in (str(place.resolve()), str(place), relative):
+                text = text.replace(spelling, shown)
+        return text
 
 
 def _uv() -> str:
@@ -140,84 +203,7 @@ def _uv() -> str:
     return found
 
 
-def _run(command: Sequence[str], root: Path) -> tuple[int, str]:
-    """Run a resolver; whatever ends the waiting ends it too, with all that it has started."""
-    environment = {
-        **os.environ,
-        "CUSTOM_COMPILE_COMMAND": COMMAND,
-        "UV_CUSTOM_COMPILE_COMMAND": COMMAND,
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "NO_COLOR": "1",
-    }
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        said, _ = process.communicate(timeout=LONGEST_SECONDS)
-    except BaseException:
-        _end(process)
-        raise
-    return process.returncode, said
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=3)
-            return
-
-
-def _is_conflict(said: str) -> bool:
-    return any(
-        word in said
-        for word in ("ResolutionImpossible", "conflicting dependencies", "ResolutionTooDeep")
-    ) or ("No solution found" in said and "was not found" not in said)
-
-
-def _explained(said: str) -> tuple[str, str | None]:
-    """Say in a sentence why a resolver gave up, and what to do."""
-    caused = _CAUSED.search(said)
-    if caused:
-        lines = [line.strip() for line in caused[1].splitlines() if line.strip()]
-        return "; ".join(map(_needs, lines)), "loosen one of these in pyproject.toml"
-    if re.search(r"NewConnectionError|Temporary failure in name|Network is unreachable", said):
-        return "the package index cannot be reached", "check the network, and pip config list"
-    if re.search(r"ConnectTimeout|Read timed out|Connection refused|error sending request", said):
-        return "the package index does not answer", "check the network, and pip config list"
-    missing = re.search(
-        r"No matching distribution found for (\S[^\n]*?)(?: \(from|\n|$)|"
-        r"Because (\S+) was not found in the package registry",
-        said,
-    )
-    if missing:
-        name = missing[1] or missing[2]
-        return f"the index has no {name}", "correct the name or the version in pyproject.toml"
-    if "No solution found" in said:
-        told = " ".join(said.partition("╰─▶")[2].split()) or "it has no solution"
-        return told, "loosen one of these in pyproject.toml"
-    if re.search(r"No space left on device", said):
-        return "the disk is full", "make room, then: larp requirements update"
-    last = [line.strip() for line in said.splitlines() if line.strip()]
-    return (last[-1] if last else "the resolver said nothing"), None
-
-
-def _needs(line: str) -> str:
-    """Turn pip's line about one side of a conflict into a clause."""
-    found = re.fullmatch(r"(\S+) (\S+) depends on (.+)", line)
-    if found:
-        return f"{found[1]} {found[2]} needs {found[3]}"
-    found = re.fullmatch(r"The user requested \(constraint\) (.+)", line)
-    if found:
-        return f"the other file has {found[1]}"
-    found = re.fullmatch(r"The user requested (.+)", line)
-    return f"pyproject.toml asks for {found[1]}" if found else line
+def without(pins: Iterable[Pin], names: Iterable[str]) -> tuple[Pin, ...]:
+    """Leave out the pins of these packages."""
+    left_out = frozenset(names)
+    return tuple(pin for pin in pins if pin.name not in left_out)

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-PUBLIC = ("pypi.org", "files.pythonhosted.org")
+PUBLIC = ("pypi.org", "files.pythonhosted.org", "/simple", "/simple/")
 _SETTING = re.compile(r"^[\w.:-]*(?:index-url|find-links|trusted-host|proxy|index)\s*=\s*(.*)$")
+_VARIABLE = re.compile(
+    r"(?:PIP|UV)_\w*(?:INDEX(?:_URL)?|FIND_LINKS|TRUSTED_HOST|PROXY)|"
+    r"UV_INDEX_\w+_(?:USERNAME|PASSWORD)|UV_INSECURE_HOST|(?:HTTPS?|ALL)_PROXY",
+    re.IGNORECASE,
+)
+_CREDENTIALS = re.compile(r"(?<=://)\S*@")
+_ANY_URL = re.compile(r"\S*://\S*")
 _SECONDS = 30.0
 
 
 class PrivateWords:
     """Collects them while the first compilation runs: pip takes a while to tell."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"],
+            [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "config", "list"],
+            cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,
         )
         self._words: tuple[str, ...] | None = None
+        self._complete = False
 
     def __enter__(self) -> PrivateWords:
         return self
@@ -40,36 +52,46 @@ class PrivateWords:
         if self._words is None:
             try:
                 told = self._process.communicate(timeout=_SECONDS)[0]
+                self._complete = self._process.returncode == 0
             except subprocess.TimeoutExpired:
                 told = ""
-            values = [match[1] for line in told.splitlines() if (match := _SETTING.match(line))]
-            values += [value for name, value in os.environ.items() if _names_index(name)]
-            found = {word for value in values for word in _words_of(value.strip("'\""))}
-            self._words = tuple(sorted(found, key=len, reverse=True))
+            found = (_SETTING.match(line) for line in told.splitlines())
+            values = [_literal(match[1]) for match in found if match]
+            values += [value for name, value in os.environ.items() if _VARIABLE.fullmatch(name)]
+            words = {word for value in values for word in _words_of(value)}
+            self._words = tuple(sorted(words, key=len, reverse=True))
         return self._words
 
     def hide(self, text: str) -> str:
-        """Replace every such word."""
+        """Replace every such word; where pip cannot tell them, replace every URL."""
         for word in self.words():
             text = text.replace(word, "***")
-        return text
+        return _CREDENTIALS.sub("***@", text) if self._complete else _ANY_URL.sub("***", text)
 
 
-def _names_index(name: str) -> bool:
-    return name.startswith(("PIP_", "UV_")) and name.endswith(
-        ("INDEX_URL", "FIND_LINKS", "TRUSTED_HOST", "PROXY", "INDEX", "DEFAULT_INDEX")
-    )
+def _literal(shown: str) -> str:
+    """Undo the quoting in which pip shows a value."""
+    try:
+        return str(ast.literal_eval(shown))
+    except (ValueError, SyntaxError):
+        return shown
 
 
 def _words_of(value: str) -> set[str]:
     """Take the values of one setting apart: there may be several, separated by white space."""
     words: set[str] = set()
-    for part in re.split(r"[\s,]+|\\n", value):
+    for part in re.split(r"[\s,]+", value):
         if "://" not in part:
             words.add(part)
             continue
-        url = urlsplit(part)
-        words |= {part, url.netloc, url.netloc.rpartition("@")[2], url.hostname or "", url.path}
+        named = re.sub(r"^\w[\w.-]*=", "", part)  # as uv writes it: NAME=URL
+        try:
+            url = urlsplit(named)
+            words |= {named, url.netloc, url.netloc.rpartition("@")[2], url.path}
+            words |= {url.hostname or ""}
+        except ValueError:  # no URL after all
+            words.add(named)
+            continue
         for secret in (url.username, url.password):
             words |= {secret, unquote(secret)} if secret else set()
-    return {word for word in words if len(word) > 3 and word not in PUBLIC and word != "/simple/"}
+    return {word for word in words if len(word) > 3 and word not in PUBLIC}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -15,7 +15,8 @@ from larp_cli.errors import CommandFailed
 from larp_cli.requirements.project import Target
 from larp_cli.results import LockFileDiff, PinChange, PinChangeKind
 
-FINGERPRINT = "# larp-inputs: sha256:"
+INPUTS = "# larp-inputs: sha256:"
+PINS = "# larp-pins: sha256:"
 _HASH = re.compile(r"\s--hash=(\S+)")
 
 
@@ -33,8 +34,17 @@ class Pin:
     """None where it is not pinned with ``==``."""
     marker: str
     hashes: tuple[str, ...]
-    text: str
-    """The requirement, without its hashes."""
+
+    @property
+    def line(self) -> str:
+        """What a lock file has of it, without annotations."""
+        hashes = "".join(f" \\\n    --hash={value}" for value in self.hashes)
+        return f"{self.requirement}{hashes}\n"
+
+    @property
+    def requirement(self) -> str:
+        """The pin alone."""
+        return f"{self.name}=={self.version}" + (f" ; {self.marker}" if self.marker else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +54,19 @@ class LockFile:
     pins: Mapping[str, Pin]
     options: tuple[str, ...]
     """Lines that are options of pip, such as ``--index-url``."""
-    fingerprint: str | None
-    """Of what it was made from."""
+    inputs: str | None = None
+    """Fingerprint of what it was made from."""
+    intact: bool | None = None
+    """Whether the pins are those that were written; None where it does not say which."""
 
     @property
     def constraints(self) -> str:
         """The pins as constraints: pip takes neither hashes nor extras in them."""
-        lines = (
-            f"{pin.name}=={pin.version}" + (f" ; {pin.marker}" if pin.marker else "")
-            for pin in self.pins.values()
-            if pin.version is not None
-        )
-        return "".join(f"{line}\n" for line in lines)
+        pinned = (pin for pin in self.pins.values() if pin.version is not None)
+        return "".join(f"{pin.requirement}\n" for pin in pinned)
 
 
-EMPTY = LockFile({}, (), None)
+EMPTY = LockFile({}, ())
 
 
 def parse(text: str) -> LockFile:
@@ -69,41 +77,67 @@ def parse(text: str) -> LockFile:
     """
     pins: dict[str, Pin] = {}
     options: list[str] = []
-    for line in _lines(text):
+    for number, line in enumerate(_lines(text), 1):
         if line.startswith("-"):
             options.append(line)
             continue
         pin = _pin(line)
+        if pin is None:  # the line itself is not told: it may hold a password
+            raise Unreadable(f"its entry {number} is no requirement")
         pins[pin.name] = pin
-    marked = [line for line in text.splitlines() if line.startswith(FINGERPRINT)]
-    return LockFile(
-        pins, tuple(options), marked[0].removeprefix(FINGERPRINT).strip() if marked else None
-    )
+    written = _stamped(text, PINS)
+    intact = None if written is None else written == _digest(text)
+    return LockFile(pins, tuple(options), _stamped(text, INPUTS), intact)
 
 
-def read(path: Path) -> LockFile | None:
-    """Read a lock file; None where there is none.
+def seed(text: str) -> tuple[Pin, ...]:
+    """Read the pins of a lock file that may be broken.
 
-    Raises:
-        Unreadable: A line is no requirement, or the file is no text.
+    Their hashes are left out unless they are those that were written: a version that was
+    edited by hand would keep the hashes of another.
     """
-    try:
-        return parse(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(f"it cannot be read: {error}") from error
+    found = {
+        pin.name: pin for line in _lines(text) if (pin := _pin(line)) is not None and pin.version
+    }
+    if _stamped(text, PINS) == _digest(text):
+        return tuple(found.values())
+    return tuple(replace(pin, hashes=()) for pin in found.values())
 
 
-def difference(target: Target, before: LockFile | None, after: LockFile) -> LockFileDiff:
+def stamp(text: str, inputs: str | None) -> str:
+    """Write into the head of a lock file what it was made from, and what it pins."""
+    lines = text.splitlines(keepends=True)
+    head = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    stamps = [f"{PINS}{_digest(text)}\n"]
+    if inputs is not None:
+        stamps.insert(0, f"{INPUTS}{inputs}\n")
+    return "".join([*lines[:head], *stamps, *lines[head:]])
+
+
+def _stamped(text: str, mark: str) -> str | None:
+    found = [line for line in text.splitlines() if line.startswith(mark)]
+    return found[0].removeprefix(mark).strip() if found else None
+
+
+def _digest(text: str) -> str:
+    """Hash what a file says, whatever its comments, white space and order."""
+    lines = sorted(" ".join(line.split()) for line in _lines(text))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def difference(
+    target: Target, before: LockFile | None, after: LockFile | None, *, rewritten: bool
+) -> LockFileDiff:
     """Say what is different, by name."""
     old = (before or EMPTY).pins
-    names = sorted(old.keys() | after.pins.keys())
-    changes = (_change(name, old.get(name), after.pins.get(name)) for name in names)
+    new = (after or EMPTY).pins
+    names = sorted(old.keys() | new.keys())
+    changes = (_change(name, old.get(name), new.get(name)) for name in names)
     return LockFileDiff(
         path=target.path,
         extras=target.extras,
-        pins=len(after.pins),
+        pins=len(new),
+        rewritten=rewritten,
         changes=tuple(change for change in changes if change is not None),
     )
 
@@ -142,18 +176,17 @@ def _lines(text: str) -> Iterator[str]:
             yield bare
 
 
-def _pin(line: str) -> Pin:
+def _pin(line: str) -> Pin | None:
     hashes = tuple(_HASH.findall(line))
-    text = _HASH.sub("", line).strip()
     try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        raise Unreadable(f"'{text[:60]}' is no requirement") from error
+        requirement = Requirement(_HASH.sub("", line).strip())
+    except InvalidRequirement:
+        return None
     exact = [item.version for item in requirement.specifier if item.operator in ("==", "===")]
+    pinned = len(exact) == 1 and not exact[0].endswith("*") and requirement.url is None
     return Pin(
         name=canonicalize_name(requirement.name),
-        version=exact[0] if len(exact) == 1 and requirement.url is None else None,
+        version=exact[0] if pinned else None,
         marker=str(requirement.marker or ""),
         hashes=hashes,
-        text=text,
     )

@@ -21,6 +21,7 @@ DEFAULTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     DEV: ("requirements-dev.txt", ("dev",)),
 }
 TABLE = "tool.larp.requirements"
+_EXAMPLE = f'in [{TABLE}]: main = {{ file = "requirements.txt", extras = ["serve"] }}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class LockedProject:
 
     root: Path
     name: str
+    requires_python: str | None
     main: Target
     dev: Target
 
@@ -52,6 +54,25 @@ class LockedProject:
     def targets(self) -> tuple[Target, Target]:
         """Both files."""
         return self.main, self.dev
+
+    def other(self, target: Target) -> Target:
+        """Return the one that is not ``target``."""
+        return self.main if target is self.dev else self.dev
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """The [project] table, its types checked."""
+
+    name: str
+    requires_python: str | None
+    dependencies: tuple[str, ...]
+    optional: Mapping[str, tuple[str, ...]]
+    """By the names of the extras as PEP 685 has them."""
+    spelled: Mapping[str, str]
+    """The names of the extras as the file has them."""
+    is_computed: bool
+    """Whether a build decides what is asked for."""
 
 
 def read_project(root: Path) -> LockedProject:
@@ -62,25 +83,21 @@ def read_project(root: Path) -> LockedProject:
     """
     root = root.absolute()
     table = _load(root / "pyproject.toml")
-    project = table.get("project")
-    if not isinstance(project, dict):
-        raise ConfigurationError(
-            f"{root / 'pyproject.toml'} has no [project] table",
-            hint="declare name, version and dependencies there, as PEP 621 has it",
-        )
-    name = str(project.get("name", ""))
-    files = _files(table, project)
+    declared = _declared(table)
+    files = _files(table, declared)
     (main_path, main_extras), (dev_path, dev_extras) = files[MAIN], files[DEV]
-    if main_path == dev_path:
+    places = {(root / path).resolve() for path in (main_path, dev_path)}
+    if len(places) < 2 or root.resolve() / "pyproject.toml" in places:
         raise ConfigurationError(
-            f"main and dev are the same file: {main_path}", hint=f"see [{TABLE}] in pyproject.toml"
+            f"{main_path} and {dev_path} have to be two files of their own", hint=_EXAMPLE
         )
     both = tuple(dict.fromkeys((*dev_extras, *main_extras)))
     return LockedProject(
         root=root,
-        name=name,
-        main=_target(MAIN, main_path, main_extras, name, project),
-        dev=_target(DEV, dev_path, both, name, project),
+        name=declared.name,
+        requires_python=declared.requires_python,
+        main=_target(MAIN, main_path, main_extras, declared),
+        dev=_target(DEV, dev_path, both, declared),
     )
 
 
@@ -89,81 +106,125 @@ def _load(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(
-            f"there is no {path}", hint="larp requirements update --project DIRECTORY"
+            f"there is no {path}", hint="go to the project, or name it: --project DIR"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {error.strerror}", hint="name the project's directory"
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(
+            f"{path} is not valid TOML: {error}", hint="correct the file"
+        ) from error
 
 
-def _files(
-    table: dict[str, Any], project: dict[str, Any]
-) -> dict[str, tuple[Path, tuple[str, ...]]]:
-    given = table.get("tool", {}).get("larp", {}).get("requirements", {})
-    extras = project.get("optional-dependencies", {})
+def _declared(table: dict[str, Any]) -> _Declared:
+    project = table.get("project")
+    if not isinstance(project, dict):
+        raise _wrong("there is no [project] table", "declare name and dependencies there")
+    name, python = project.get("name"), project.get("requires-python")
+    if not isinstance(name, str) or not name:
+        raise _wrong("[project] has no name", "PEP 621 asks for one")
+    optional = project.get("optional-dependencies", {})
+    dynamic = _strings(project.get("dynamic", []), "project.dynamic")
+    if not isinstance(optional, dict) or not isinstance(python, str | None):
+        raise _wrong("[project] is not as PEP 621 has it", "see its optional-dependencies")
+    return _Declared(
+        name=name,
+        requires_python=python,
+        dependencies=_strings(project.get("dependencies", []), "project.dependencies"),
+        optional={
+            canonicalize_name(extra): _strings(listed, f"project.optional-dependencies.{extra}")
+            for extra, listed in optional.items()
+        },
+        spelled={canonicalize_name(extra): extra for extra in optional},
+        is_computed=not {"dependencies", "optional-dependencies"}.isdisjoint(dynamic),
+    )
+
+
+def _files(table: dict[str, Any], declared: _Declared) -> dict[str, tuple[Path, tuple[str, ...]]]:
+    given: Any = table
+    for key in TABLE.split("."):
+        given = given.get(key, {}) if isinstance(given, dict) else None
+    if not isinstance(given, dict) or given.keys() - DEFAULTS.keys():
+        raise _wrong(f"[{TABLE}] takes main and dev", _EXAMPLE)
     found: dict[str, tuple[Path, tuple[str, ...]]] = {}
     for name, (file, default) in DEFAULTS.items():
-        entry = given.get(name, {}) if isinstance(given, dict) else None
-        wanted = entry.get("extras") if isinstance(entry, dict) else None
-        if not isinstance(entry, dict) or not isinstance(wanted, list | None):
-            raise ConfigurationError(
-                f'[{TABLE}] wants {name} = {{ file = "{file}", extras = ["…"] }}'
-            )
-        if wanted is None:
-            wanted = [extra for extra in default if extra in extras]
-        unknown = [extra for extra in wanted if extra not in extras]
-        if unknown:
-            raise ConfigurationError(
-                f"[{TABLE}] names the extra '{unknown[0]}', which is not in"
-                " [project.optional-dependencies]"
-            )
-        path = Path(str(entry.get("file", file)))
-        if path.is_absolute() or ".." in path.parts:
-            raise ConfigurationError(f"[{TABLE}] names {path}, which is not below the project")
-        found[name] = path, tuple(wanted)
+        entry = given.get(name, {})
+        if not isinstance(entry, dict) or entry.keys() - {"file", "extras"}:
+            raise _wrong(f"{TABLE}.{name} takes file and extras", _EXAMPLE)
+        path = entry.get("file", file)
+        if not isinstance(path, str) or Path(path).name in ("", ".."):
+            raise _wrong(f"{TABLE}.{name}.file is no name of a file", _EXAMPLE)
+        if Path(path).is_absolute() or ".." in Path(path).parts:
+            raise _wrong(f"{TABLE}.{name}.file is {path}, not below the project", _EXAMPLE)
+        usual = [extra for extra in default if extra in declared.optional or declared.is_computed]
+        extras = _strings(entry.get("extras", usual), f"{TABLE}.{name}.extras")
+        found[name] = Path(path), tuple(_extra(extra, name, declared) for extra in extras)
     return found
 
 
-def _target(
-    name: str, path: Path, extras: tuple[str, ...], project_name: str, project: dict[str, Any]
-) -> Target:
-    dynamic = project.get("dynamic", [])
-    wanted = tuple(_wanted(extras, project_name, project))
-    told = "dependencies" not in dynamic and "optional-dependencies" not in dynamic
+def _extra(extra: str, name: str, declared: _Declared) -> str:
+    """Return the name of an extra as the project spells it."""
+    known = declared.spelled.get(canonicalize_name(extra))
+    if known is None and not declared.is_computed:
+        raise _wrong(
+            f"{TABLE}.{name} names the extra '{extra}', which is not in"
+            " [project.optional-dependencies]",
+            "the extras are " + (", ".join(declared.spelled.values()) or "none"),
+        )
+    return known or extra
+
+
+def _target(name: str, path: Path, extras: tuple[str, ...], declared: _Declared) -> Target:
+    wanted = tuple(_wanted(extras, declared))
     decides = {
         "requirements": sorted({str(item) for item in wanted}),
-        "requires-python": project.get("requires-python"),
+        "requires-python": declared.requires_python,
     }
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
-    return Target(name, path, extras, wanted, digest if told else None)
+    return Target(name, path, extras, wanted, None if declared.is_computed else digest)
 
 
-def _wanted(
-    extras: tuple[str, ...], project_name: str, project: dict[str, Any]
-) -> Iterator[Requirement]:
+def _wanted(extras: tuple[str, ...], declared: _Declared) -> Iterator[Requirement]:
     """Go through the requirements, and through those of extras that refer to the project."""
-    lists = [project.get("dependencies", [])]
-    todo, seen = list(extras), set(extras)
-    optional = project.get("optional-dependencies", {})
-    while todo:
-        lists.append(optional.get(todo.pop(), []))
-        for text in lists[-1]:
+    ourselves = canonicalize_name(declared.name)
+    todo = [canonicalize_name(extra) for extra in extras]
+    seen = set(todo)
+    lists = [declared.dependencies]
+    while lists:
+        for text in lists.pop():
             item = _requirement(text)
-            if canonicalize_name(item.name) == canonicalize_name(project_name):
-                todo += [extra for extra in item.extras if extra not in seen]
-                seen |= item.extras
-    for text in (text for listed in lists for text in listed):
-        item = _requirement(text)
-        if canonicalize_name(item.name) != canonicalize_name(project_name):
-            yield item
+            if item.name != ourselves:
+                yield item
+                continue
+            new = {canonicalize_name(extra) for extra in item.extras} - seen
+            unknown = [] if declared.is_computed else sorted(new - declared.optional.keys())
+            if unknown:
+                raise _wrong(f"{text!r} names no extra of this project", "correct it")
+            todo += sorted(new)
+            seen |= new
+        if todo:
+            lists.append(declared.optional.get(todo.pop(), ()))
 
 
-def _requirement(text: object) -> Requirement:
+def _requirement(text: str) -> Requirement:
     try:
-        return Requirement(str(text))
+        item = Requirement(text)
     except InvalidRequirement as error:
-        raise ConfigurationError(
-            f"pyproject.toml asks for {text!r}, which is no requirement:"
-            f" {str(error).partition(chr(10))[0]}"
+        raise _wrong(
+            f"{text!r} is no requirement: {str(error).partition(chr(10))[0]}",
+            "PEP 508 has them as: name>=1.2",
         ) from error
+    item.name = canonicalize_name(item.name)
+    return item
+
+
+def _strings(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _wrong(f"{where} is no list of strings", f'write it as: {where} = ["…"]')
+    return tuple(value)
+
+
+def _wrong(message: str, hint: str) -> ConfigurationError:
+    return ConfigurationError(f"pyproject.toml: {message}", hint=hint)

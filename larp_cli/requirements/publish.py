@@ -10,82 +10,153 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from larp_cli.errors import CommandFailed
 
-JOURNAL = ".larp-requirements.json"
+JOURNAL = Path(".larp-requirements.json")
+WORKSPACE = ".larp-requirements-"
+"""How the directories begin in which files are compiled."""
 SUFFIX = ".larp-new"
 
+type Contents = Mapping[Path, bytes | None]
+"""What stands at paths below the root; None for no file at all."""
 
-def publish(root: Path, texts: Mapping[Path, str]) -> None:
-    """Write ``texts`` to their paths below ``root``.
+
+def publish(root: Path, contents: Contents) -> None:
+    """Bring ``contents`` to their paths below ``root``.
 
     A symbolic link stays one, and what it leads to is written; modes are kept.
 
     Raises:
         CommandFailed: They could not be written, and are as they were.
+        KeyboardInterrupt: With ``changed`` where that came too late.
     """
-    places = {(root / path).resolve(): text for path, text in texts.items()}
-    journal = root / JOURNAL
+    before = {path: _content(root / path) for path in contents}
     try:
-        for place, text in places.items():
-            _write(_beside(place), text, like=place)
-        entries = {str(place): _digest(text.encode()) for place, text in places.items()}
-        _write(_beside(journal), json.dumps(entries), like=None)
-        os.replace(_beside(journal), journal)
-    except BaseException as error:
-        for path in (*map(_beside, places), _beside(journal), journal):
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise CommandFailed(
-                f"the lock files cannot be written, and are as they were: {error.strerror}",
-                hint="make room, or see who may write there; then: larp requirements update",
-            ) from error
-        raise
+        _stage(root, contents)
+    except OSError as error:
+        raise _as_they_were(error) from error
     try:
         recover(root)
-    except KeyboardInterrupt:  # too late to go back: what is begun is finished first
+    except KeyboardInterrupt as signal:  # too late to go back: what is begun is finished first
         recover(root)
+        signal.changed = True  # type: ignore[attr-defined]
+        signal.add_note("both lock files are published")
         raise
+    except OSError as error:
+        _take_back(root, before)
+        raise _as_they_were(error) from error
 
 
 def recover(root: Path) -> bool:
-    """Finish what an earlier run has begun, and remove what it left; tells whether it had."""
+    """Finish what an earlier run has begun, and remove what it left; tells whether it had.
+
+    Raises:
+        OSError: It cannot be finished.
+    """
     journal = root / JOURNAL
-    try:
-        entries = json.loads(journal.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return False
-    except ValueError:
-        journal.unlink(missing_ok=True)
+    if not journal.exists():
         return False
     _sync(root)
-    for name, digest in entries.items():
-        place = Path(name)
-        beside = _beside(place)
+    entries = [((root / path).resolve(), digest) for path, digest in _entries(journal)]
+    for place, digest in entries:  # with nothing between them that might fail
         with suppress(FileNotFoundError):
-            if _digest(beside.read_bytes()) == digest:
-                os.replace(beside, place)
-        _sync(place.parent)
+            if digest is None:
+                place.unlink()
+            elif _digest(_beside(place).read_bytes()) == digest:
+                os.replace(_beside(place), place)
+    for directory in {place.parent for place, _ in entries if place.parent.exists()}:
+        _sync(directory)
     journal.unlink(missing_ok=True)
     _sync(root)
     return True
 
 
 def sweep(root: Path, paths: tuple[Path, ...]) -> None:
-    """Remove what a run that was killed before its journal has left beside the files."""
-    for path in paths:
+    """Remove what a run that was killed has left; for one that has no journal."""
+    for path in (*paths, JOURNAL):
         with suppress(OSError):
             _beside((root / path).resolve()).unlink(missing_ok=True)
+    for directory in root.glob(f"{WORKSPACE}*"):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def is_interrupted(root: Path) -> bool:
     """Look whether a run was killed while it published."""
     return (root / JOURNAL).exists()
+
+
+def _stage(root: Path, contents: Contents) -> None:
+    """Write everything beside its place, and the journal last."""
+    journal = root / JOURNAL
+    is_first = not journal.exists()
+    places = {(root / path).resolve(): content for path, content in contents.items()}
+    entries = [
+        (str(path), None if content is None else _digest(content))
+        for path, content in contents.items()
+    ]
+    try:
+        for place, content in places.items():
+            if content is not None:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                _write(_beside(place), content, like=place)
+                _sync(place.parent)
+        _write(_beside(journal), json.dumps(entries).encode(), like=None)
+        os.replace(_beside(journal), journal)
+    except BaseException:
+        # The journal goes first: without the files that it names it would be half a promise.
+        for path in (*([journal] if is_first else []), *map(_beside, (*places, journal))):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise
+
+
+def _take_back(root: Path, before: Contents) -> None:
+    """Undo the renames that were made before one failed."""
+    changed = {path: old for path, old in before.items() if _content(root / path) != old}
+    try:
+        _stage(root, changed)
+        recover(root)
+    except OSError as error:
+        failure = CommandFailed(
+            f"the lock files may be published in part: {error.strerror}",
+            hint="see who may write there; then: larp requirements update, which finishes it",
+        )
+        failure.changed = True
+        raise failure from error
+    sweep(root, tuple(before))
+
+
+def _as_they_were(error: OSError) -> CommandFailed:
+    return CommandFailed(
+        f"the lock files cannot be written, and are as they were: {error.strerror}",
+        hint="make room, or see who may write there; then: larp requirements update",
+    )
+
+
+def _entries(journal: Path) -> Iterator[tuple[Path, str | None]]:
+    """Read a journal, of which nothing is believed: it may have come with a repository."""
+    try:
+        entries = json.loads(journal.read_text(encoding="utf-8"))
+    except ValueError:
+        return
+    for entry in entries if isinstance(entries, list) else ():
+        match entry:
+            case [str(name), str() | None as digest]:
+                path = Path(name)
+                if not path.is_absolute() and ".." not in path.parts:
+                    yield path, digest
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _beside(place: Path) -> Path:
@@ -96,13 +167,16 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write(path: Path, text: str, *, like: Path | None) -> None:
-    """Write a file to the disk, with the mode of another that it will replace."""
+def _write(path: Path, content: bytes, *, like: Path | None) -> None:
+    """Write a file to the disk, with the mode and owner of another that it will replace."""
     path.unlink(missing_ok=True)
-    with path.open("x", encoding="utf-8", newline="\n") as file:
+    with path.open("xb") as file:
         if like is not None and like.exists():
-            os.fchmod(file.fileno(), like.stat().st_mode & 0o7777)
-        file.write(text)
+            status = like.stat()
+            with suppress(PermissionError):  # only root may give a file away
+                os.fchown(file.fileno(), status.st_uid, status.st_gid)
+            os.fchmod(file.fileno(), status.st_mode & 0o7777)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 

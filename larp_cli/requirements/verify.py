@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
+
 from larp_cli.requirements.lockfile import LockFile
 from larp_cli.requirements.project import LockedProject, Target
 from larp_cli.results import LockFinding
 
-_CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@]*@", re.IGNORECASE)
-_PLACE = re.compile(r"(?:^|[\s=@(])(?:/|[A-Za-z]:\\|file:/)")
+_CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://\S*@", re.IGNORECASE)
+_PLACE = re.compile(r"(?:^|[\s=@(])(?:/[\w.]|[A-Za-z]:\\|file:/)")
 """A path of this machine."""
+_PIN = re.compile(r"[\w.-]+==[\w.+!-]+(?: ;.*)?|--hash=\w+:[0-9a-f]+")
+_NEEDED_BY = re.compile(r"#\s+(?:via )?[\w.-]+(?: \(pyproject\.toml\))?")
+"""An annotation that names a package."""
 
 
 def pair_findings(
@@ -57,9 +64,14 @@ def _file_findings(
 
 
 def text_findings(target: Target, text: str, private: tuple[str, ...]) -> Iterator[LockFinding]:
-    """Look for what names this machine, its index or a password, anywhere in the text."""
+    """Look for what names this machine, its index or a password, anywhere in the text.
+
+    Not in pins and hashes: a password may well be the name of a package, or four digits.
+    """
     for line in text.splitlines():
-        bare = re.sub(r"\\$", "", line).strip()
+        bare = line.removesuffix("\\").strip()
+        if _PIN.fullmatch(bare) or _NEEDED_BY.fullmatch(bare):
+            continue
         if _CREDENTIALS.search(bare) or any(word in bare for word in private):
             message = f"{target.path} would name a private index"
             yield LockFinding(code="unsafe", message=message)
@@ -70,20 +82,22 @@ def text_findings(target: Target, text: str, private: tuple[str, ...]) -> Iterat
 
 def wanted_findings(target: Target, locked: LockFile) -> Iterator[LockFinding]:
     """Hold a file against what ``pyproject.toml`` asks for, without an index."""
-    if (
-        target.fingerprint is not None
-        and locked.fingerprint is not None
-        and locked.fingerprint != target.fingerprint
-    ):
+    if target.fingerprint is not None and locked.inputs != target.fingerprint:
         message = f"{target.path} was compiled from another pyproject.toml"
+        if locked.inputs is None:
+            message = f"{target.path} does not say what it was compiled from"
         yield LockFinding(code="stale", message=message)
+    if not locked.intact:
+        told = "has other pins than were written" if locked.intact is False else "is not larp's own"
+        yield LockFinding(code="edited", message=f"{target.path} {told}")
     for item in target.wanted:
-        pin = locked.pins.get(_name(item.name))
+        if item.marker is not None and not item.marker.evaluate({"extra": ""}):
+            continue
+        pin = locked.pins.get(canonicalize_name(item.name))
         if pin is None:
-            if item.marker is None or item.marker.evaluate({"extra": ""}):
-                message = f"{target.path} has no {item.name}, which pyproject.toml asks for"
-                yield LockFinding(code="unsatisfied", message=message)
-        elif pin.version is not None and not item.specifier.contains(pin.version, prereleases=True):
+            message = f"{target.path} has no {item.name}, which pyproject.toml asks for"
+            yield LockFinding(code="unsatisfied", message=message)
+        elif pin.version is not None and not _fits(item.specifier, pin.version):
             yield LockFinding(
                 code="unsatisfied",
                 message=f"{target.path} pins {item.name} {pin.version},"
@@ -91,7 +105,8 @@ def wanted_findings(target: Target, locked: LockFile) -> Iterator[LockFinding]:
             )
 
 
-def _name(name: str) -> str:
-    from packaging.utils import canonicalize_name
-
-    return canonicalize_name(name)
+def _fits(specifier: SpecifierSet, version: str) -> bool:
+    try:
+        return specifier.contains(version, prereleases=True)
+    except InvalidVersion:
+        return False

@@ -44,6 +44,8 @@ class LockFileDiff:
     extras: tuple[str, ...]
     pins: int
     changes: tuple[PinChange, ...]
+    rewritten: bool
+    """Whether its text is another, be it only in the comments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +76,9 @@ class LockFinding:
     """Something in the lock files that is not as it should be."""
 
     code: str
-    """One of ``missing``, ``unreadable``, ``interrupted``, ``stale``, ``unsatisfied``,
-    ``unequal``, ``not_in_dev``, ``hashes``, ``unsafe``, ``outdated``."""
+    """One of ``missing``, ``unreadable``, ``interrupted``, ``stale``, ``edited``,
+    ``unsatisfied``, ``unequal``, ``not_in_dev``, ``hashes``, ``line_ends``, ``unsafe``,
+    ``outdated``."""
     message: str
 
 
@@ -109,10 +112,12 @@ class RequirementsRolledBack(Result):
     backup: str
     """The backup that they came from."""
     files: tuple[LockFileDiff, ...]
+    written: bool
+    """Whether the files were written; not where they were the same already."""
     way_back: str | None
-    """The backup of what was replaced; None where nothing was."""
+    """The backup of what was replaced; None where there was nothing."""
 
     @property
     def changed(self) -> bool:
         """Whether a file was written."""
-        return self.way_back is not None
+        return self.written

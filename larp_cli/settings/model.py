@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +33,10 @@ def _default_larp_home() -> Path:
     from platformdirs import site_state_path, user_data_path
 
     # As root, PostgreSQL runs under another account, which cannot reach into /root.
-    return site_state_path("larp") if os.geteuid() == 0 else user_data_path("larp")
+    try:
+        return site_state_path("larp") if os.geteuid() == 0 else user_data_path("larp")
+    except RuntimeError:  # an account without a home, as an arbitrary uid in a container is
+        return Path(tempfile.gettempdir()) / f"larp-{os.geteuid()}"
 
 
 class Settings(BaseSettings):

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from larp_cli.errors import ExitCode
+from larp_cli.requirements.backups import Backups
 from tests.conftest import Larp, LarpProcess, Outcome
+from tests.requirements import LockableProject
 from tests.unit.cli.command_tree import commands
 
 ENVELOPE = ["schema_version", "command", "exit_code", "changed", "result", "error"]
@@ -52,6 +54,9 @@ SUCCESS = {
     "db start": Case("db start"),
     "db stop": Case("db stop"),
     "health": Case("health", "initialised"),
+    "requirements update": Case("requirements update", "lockable", env={"PIP_NO_INDEX": "1"}),
+    "requirements check": Case("requirements check", "locked"),
+    "requirements rollback": Case("requirements rollback", "locked"),
     "config show": Case("config show"),
     "config check": Case("config check"),
     "config template": Case("config template"),
@@ -80,6 +85,9 @@ FAILURE = {
     "db stop": Case("db stop", None, ExitCode.CONFIGURATION, {"SERVE_PORT": "x"}),
     "health": Case("health", "database", ExitCode.NEGATIVE),
     "serve": Case("serve --host no.such.host.invalid", "database", ExitCode.CONFIGURATION),
+    "requirements update": Case("requirements update", None, ExitCode.CONFIGURATION),
+    "requirements check": Case("requirements check", "lockable", ExitCode.NEGATIVE),
+    "requirements rollback": Case("requirements rollback", "lockable", ExitCode.CONFIGURATION),
     "config show": Case("config show", None, ExitCode.CONFIGURATION, IN_PRODUCTION),
     "config check": Case("config check", None, ExitCode.CONFIGURATION, IN_PRODUCTION),
     "config template": Case("config template --frob", None, ExitCode.USAGE),
@@ -101,6 +109,22 @@ def backed_up(larp: Larp, initialised: str) -> str:
     """URL of a database whose backup is in the current directory."""
     larp("db", "backup", "schema.dump", env={"DATABASE_URL": initialised})
     return initialised
+
+
+@pytest.fixture
+def lockable(tmp_path: Path, dead_database: str) -> str:
+    """URL of no use, with a project without dependencies in the current directory."""
+    LockableProject(tmp_path).wants()
+    return dead_database
+
+
+@pytest.fixture
+def locked(tmp_path: Path, larp_home: Path, lockable: str) -> str:
+    """URL of no use, with lock files in the current directory, and a backup of others."""
+    LockableProject(tmp_path).locked([], [])
+    old = {"requirements.txt": "a==1\n", "requirements-dev.txt": "a==1\n"}
+    Backups(lambda: larp_home, tmp_path).save(old)
+    return lockable
 
 
 def run(case: Case, larp: Larp, request: pytest.FixtureRequest) -> Outcome:

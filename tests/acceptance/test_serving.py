@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -86,7 +87,9 @@ def serve(larp_process: LarpProcess) -> Iterator[Serve]:
     """Start servers on free ports; they are ended with the test."""
     started: list[Running] = []
 
-    def start(url: str, *arguments: str, env: Mapping[str, str] | None = None) -> Running:
+    def start(
+        url: str, *arguments: str, env: Mapping[str, str] | None = None, **options: Any
+    ) -> Running:
         process = larp_process.start(
             "serve",
             "--port",
@@ -94,6 +97,7 @@ def serve(larp_process: LarpProcess) -> Iterator[Serve]:
             "--json",
             *arguments,
             env={**QUICK, "DATABASE_URL": url, **(env or {})},
+            **options,
         )
         assert process.stdout is not None
         text = ""
@@ -389,6 +393,34 @@ def test_slow_and_idle_clients_do_not_keep_probes_out(ready: Running) -> None:
             assert time.monotonic() - began < 2
 
 
+def test_few_descriptors_are_shared_out_before_they_run_out(serve: Serve, initialised: str) -> None:
+    """Where the process is granted little it keeps fewer connections, and still answers."""
+    few = (256, 256)
+    running = serve(initialised, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, few))
+    with contextlib.ExitStack() as lines:
+        for _ in range(300):
+            address = ("127.0.0.1", running.port)
+            with contextlib.suppress(OSError):
+                lines.enter_context(socket.create_connection(address, timeout=10))
+        assert running.ask("/health").status == 200
+    _, errors = running.end()
+
+    assert "Traceback" not in errors
+
+
+def test_a_client_that_asks_far_ahead_of_the_answers_is_hung_up_on(ready: Running) -> None:
+    """Thousands of requests in one go are not kept for somebody who does not read."""
+    with socket.create_connection(("127.0.0.1", ready.port), timeout=10) as line:
+        line.sendall(b"GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000)
+        assert ready.ask("/health").status == 200
+        received = 0
+        with contextlib.suppress(ConnectionError):
+            while data := line.recv(65536):
+                received += len(data)
+
+    assert received < 2000 * 1000
+
+
 def test_a_client_that_never_ends_its_headers_is_hung_up_on(ready: Running) -> None:
     """The deadline is for all of them, however often a byte comes."""
     with socket.create_connection(("127.0.0.1", ready.port), timeout=20) as line:
@@ -525,6 +557,32 @@ def test_a_host_that_is_none_is_a_configuration_error(larp: Larp, initialised: s
 
     assert outcome.exit_code == ExitCode.CONFIGURATION
     assert "no.such.host.invalid" in outcome.stderr
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_closed_stream_keeps_nobody_from_serving(initialised: str, closed: str) -> None:
+    """A supervisor may close what it does not read."""
+    port = free_port()
+    command = f"exec {sys.executable} -m larp_cli serve --port {port} {closed}>&-"
+    process = subprocess.Popen(
+        ["sh", "-c", command],
+        env={**os.environ, **QUICK, "DATABASE_URL": initialised},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        running = Running(process, "", port)  # type: ignore[arg-type]
+        until(lambda: _answers(running))
+    finally:
+        process.terminate()
+
+    assert process.wait(timeout=20) == 0
+
+
+def _answers(running: Running) -> bool:
+    with contextlib.suppress(OSError):
+        return running.ask("/health").status == 200
+    return False
 
 
 def test_socket_goes_without_host_and_port(larp: Larp) -> None:

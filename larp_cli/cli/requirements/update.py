@@ -1,5 +1,6 @@
 """``larp requirements update``."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -45,6 +46,7 @@ def update(
       larp requirements update -P typer -P rich
       larp requirements update --upgrade --project ../service
     """
+    from larp_cli.cli.requirements.home import larp_home
     from larp_cli.requirements.backups import Backups
     from larp_cli.requirements.compiler import Backend, CompileOptions
     from larp_cli.requirements.update import update as bring_up
@@ -61,7 +63,7 @@ def update(
             project,
             larp.observer,
             options=options,
-            backups=Backups(larp.settings.larp_home, project),
+            backups=Backups(partial(larp_home, larp), project),
             keep=keep,
             dry_run=dry_run,
         )

@@ -13,6 +13,16 @@ from larp_cli.health.http.options import ServeOptions, hand_over
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
+def open_standard_streams() -> None:
+    """Open what whoever started us has closed, lest a socket takes the place of stderr."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.set_inheritable(descriptor, True)
+
+
 def hold_signals() -> None:
     """Let signals wait until the serving process can hear them."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
@@ -22,8 +32,9 @@ def replace_process(options: ServeOptions) -> NoReturn:
     """Become the serving process. The pid stays, and so do streams and listening sockets."""
     for descriptor in options.sockets:
         os.set_inheritable(descriptor, True)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     command = [sys.executable, "-P", "-m", "larp_cli.health.http.process"]
     os.execve(sys.executable, [*command, str(hand_over(options))], _environment())
 

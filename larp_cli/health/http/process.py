@@ -22,7 +22,7 @@ from larp_cli.health.http.app import create_app
 from larp_cli.health.http.launch import ENDING
 from larp_cli.health.http.listen import BACKLOG
 from larp_cli.health.http.options import ServeOptions, take_over
-from larp_cli.health.http.protocol import GuardedProtocol
+from larp_cli.health.http.protocol import GuardedProtocol, cap_connections
 from larp_cli.health.monitor import Monitor
 from larp_cli.logs import log_to_stderr
 from larp_cli.redaction import Redactor
@@ -34,6 +34,8 @@ KEEP_ALIVE_SECONDS = 15
 CLOSE_SECONDS = 5
 """That requests in flight get to end, once the draining is over."""
 DESCRIPTORS = 4096
+ACCEPTED_AT_ONCE = 16
+"""Between two closings of connections that are too many: their descriptors must last so long."""
 
 
 class DrainingServer(uvicorn.Server):
@@ -65,6 +67,12 @@ class DrainingServer(uvicorn.Server):
         seconds = self._options.drain_seconds
         log.info("draining for %g s", seconds)
         asyncio.get_running_loop().call_later(seconds, self._close)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start; what asyncio calls backlog is also how many it accepts at once."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
 
     def _end_of_life(self) -> None:
         if not self._monitor.draining:
@@ -128,7 +136,7 @@ def serve(options: ServeOptions) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=BACKLOG,
+        backlog=ACCEPTED_AT_ONCE,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
@@ -143,6 +151,7 @@ def _raise_descriptor_limit() -> None:
     if soft < wanted:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    cap_connections(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def _clear_up(options: ServeOptions) -> None:

@@ -23,6 +23,12 @@ LAST_SECONDS = 0.5
 """That a request may still take to arrive when the server closes."""
 
 MOST_CONNECTIONS = 512
+SPARE_DESCRIPTORS = 112
+"""For the database, for files, and for connections that are about to be closed."""
+
+MOST_PIPELINED = 16
+"""Requests that a client may send ahead of the answers."""
+
 LARGEST_HEAD = 131_072
 """Bytes that may come before a request's headers end, a body that comes along included."""
 
@@ -34,17 +40,20 @@ class GuardedProtocol(HttpToolsProtocol):
     """Connections that wait for a request, the longest first; one server to a process."""
     _deadline: TimerHandle | None = None
     _head_bytes = 0
+    _unread_deadline: TimerHandle | None = None
+    most_connections = MOST_CONNECTIONS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, and close another where there are too many."""
         super().connection_made(transport)
         self._await_request()
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > self.most_connections:
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection."""
         self._served()
+        self._read_on()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -57,7 +66,13 @@ class GuardedProtocol(HttpToolsProtocol):
         super().data_received(data)
 
     def on_message_begin(self) -> None:
-        """Give a request on a kept connection its time, too."""
+        """Give a request on a kept connection its time, too; too many ahead are none.
+
+        Raises:
+            ValueError: The parser then gives up, and the connection is closed.
+        """
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise ValueError("too many requests ahead of the answers")
         super().on_message_begin()
         if self._deadline is None:
             self._await_request()
@@ -72,6 +87,21 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if not self.transport.is_closing() and not self.pipeline:
             self._idle[self] = None
+
+    def pause_writing(self) -> None:
+        """Give a client that does not read some time to go on."""
+        super().pause_writing()
+        self._unread_deadline = self.loop.call_later(HEADER_SECONDS, self._too_late)
+
+    def resume_writing(self) -> None:
+        """Go on with a client that reads."""
+        self._read_on()
+        super().resume_writing()
+
+    def _read_on(self) -> None:
+        if self._unread_deadline is not None:
+            self._unread_deadline.cancel()
+            self._unread_deadline = None
 
     def shutdown(self) -> None:
         """End the connection, but not under a request that is on its way.
@@ -112,3 +142,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if victim is not None:
             self._idle.pop(victim)
             victim.transport.abort()
+
+
+def cap_connections(descriptors: int) -> None:
+    """Keep fewer connections where the process is granted few descriptors."""
+    GuardedProtocol.most_connections = max(
+        1, min(MOST_CONNECTIONS, descriptors - SPARE_DESCRIPTORS)
+    )

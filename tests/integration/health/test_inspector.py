@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from larp_cli.health.inspector import Inspector
 from larp_cli.results import CheckStatus, HealthReport, Reason
 from tests.databases import HEAD, SCHEMA, query, until, value
 from tests.health import gate_to, own_subject
+from tests.poolers import pgbouncer
 from tests.servers import Server
 
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'larp-health'"
@@ -338,3 +340,24 @@ def test_a_server_that_never_answers_at_all_is_a_timeout(
         gate.open()
         until(lambda: came_to(inspector.inspect(), "database")[0] is CheckStatus.PASS)
         until(lambda: value(initialised, OF_THIS) == 1)
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session", "statement"])
+def test_behind_a_pooler_a_locked_table_leaves_no_session_waiting(
+    initialised: str, server: Server, tmp_path: Path, mode: str, inspectors: list[Inspector]
+) -> None:
+    """The timeouts travel with each check, so that the next look does not add to the queue."""
+    with pgbouncer(server, tmp_path, mode) as pooler:
+        url = pooler.url(initialised)
+        inspectors.append(inspector := Inspector(own_subject(url), deadline=1))
+        assert came_to(inspector.inspect(), "revision") == (CheckStatus.PASS, None)
+        if mode == "statement":  # where no transaction is to be had, no timeout is either
+            return
+        with psycopg.connect(initialised) as holder:
+            holder.execute(f"LOCK TABLE {SCHEMA}.alembic_version IN ACCESS EXCLUSIVE MODE")
+            for _ in range(3):
+                report = inspector.inspect()
+                assert came_to(report, "database") == (CheckStatus.PASS, None)
+                assert came_to(report, "revision") == (CheckStatus.FAIL, Reason.LOCKED)
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            assert value(initialised, f"{waiting} AND datname = current_database()") == 0

@@ -1,0 +1,65 @@
+"""Being the only one at work in a project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from larp_cli.errors import CommandFailed, ConfigurationError, Locked
+from larp_cli.requirements.project import LockedProject
+from larp_cli.requirements.publish import recover, sweep
+
+if TYPE_CHECKING:
+    from larp_cli.observer import Observer
+
+LOCK = ".larp-requirements.lock"
+
+
+@contextmanager
+def exclusive(project: LockedProject, observer: Observer) -> Iterator[None]:
+    """Be the only one at work in the project, and clear up after one that was killed.
+
+    Raises:
+        Locked: Somebody else is.
+        ConfigurationError: Nothing can be written there.
+        CommandFailed: What was begun cannot be finished.
+    """
+    lock = FileLock(project.root / LOCK, timeout=0, mode=0o644)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise Locked(
+            f"another update is at work in {project.root}",
+            hint="wait for it to end, then: larp requirements update",
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"nothing can be written in {project.root}: {error.strerror}",
+            hint="see who may write there; larp requirements check only reads",
+        ) from error
+    try:
+        _clear_up(project, observer)
+        yield
+    except KeyboardInterrupt as signal:
+        if not getattr(signal, "changed", False):
+            signal.add_note("the lock files are as they were")
+        raise
+    finally:
+        # While it is still held: whoever waits for it sees that it has no name any more.
+        (project.root / LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def _clear_up(project: LockedProject, observer: Observer) -> None:
+    try:
+        if recover(project.root):
+            observer.note("an update that was killed while it published has been finished")
+    except OSError as error:
+        raise CommandFailed(
+            f"an update was killed while it published, and cannot be finished: {error.strerror}",
+            hint="make room, or see who may write there; then: larp requirements update",
+        ) from error
+    sweep(project.root, tuple(target.path for target in project.targets))

@@ -1,0 +1,80 @@
+"""A resolver as a process: with a group of its own, which ends when the waiting for it does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from larp_cli.errors import CommandFailed
+
+COMMAND = "larp requirements update"
+"""What the files say that they are made by."""
+LONGEST_SECONDS = 1800.0
+_UNWANTED = ("FORCE_COLOR", "CLICOLOR_FORCE")
+"""Variables that would change what a resolver writes."""
+
+
+class ResolverProcess:
+    """A resolver, started; what it is to do it may be told on its standard input."""
+
+    def __init__(self, command: Sequence[str], root: Path) -> None:
+        self._process = subprocess.Popen(
+            command,
+            cwd=root,
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+
+    def finish(self, told: str) -> tuple[int, str]:
+        """Wait for its end; returns its exit code and all that it wrote.
+
+        Raises:
+            CommandFailed: It did not end in time.
+        """
+        try:
+            said, _ = self._process.communicate(told, timeout=LONGEST_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise CommandFailed(
+                f"the resolver did not end within {LONGEST_SECONDS:g} s",
+                hint="say more exactly in pyproject.toml what fits",
+            ) from error
+        finally:
+            self.end()
+        return self._process.returncode, said
+
+    def end(self) -> None:
+        """End it with all that it has started: gently, then for certain."""
+        if self._process.returncode is not None:
+            return
+        try:
+            self._signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.communicate(timeout=3)
+        finally:
+            self._signal(signal.SIGKILL)
+            self._process.communicate()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
+    return {
+        **kept,
+        "CUSTOM_COMPILE_COMMAND": COMMAND,
+        "UV_CUSTOM_COMPILE_COMMAND": COMMAND,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "NO_COLOR": "1",
+    }

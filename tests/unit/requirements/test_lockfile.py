@@ -1,0 +1,96 @@
+"""Reading lock files, and what they say of themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from larp_cli.requirements import lockfile
+from larp_cli.requirements.lockfile import Unreadable, parse, seed, stamp
+from larp_cli.requirements.project import Target
+from larp_cli.results import PinChangeKind
+
+TEXT = """#
+# by hand
+#
+Some_Package==1.0 ; python_version > "3" \\
+    --hash=sha256:aa \\
+    --hash=sha256:bb
+    # via demo (pyproject.toml)
+other==2.0  # why
+"""
+TARGET = Target("main", Path("requirements.txt"), (), (), None)
+
+
+def test_pins_are_read_with_their_hashes_and_markers() -> None:
+    """Names are as PEP 503 has them; constraints carry neither hashes nor extras."""
+    read = parse(TEXT)
+
+    assert read.pins["some-package"].hashes == ("sha256:aa", "sha256:bb")
+    assert read.constraints == 'some-package==1.0 ; python_version > "3"\nother==2.0\n'
+    assert (read.inputs, read.intact) == (None, None)
+
+
+def test_a_stamped_file_knows_whether_it_was_edited() -> None:
+    """Comments, white space and order do not count; a pin or a hash does."""
+    stamped = stamp(TEXT, "abc")
+
+    assert parse(stamped).inputs == "abc"
+    assert parse(stamped).intact is True
+    assert parse(stamped.replace("# why", "#  because").replace("    --", "\t--")).intact is True
+    assert parse(stamped.replace("\n", "\r\n")).intact is True
+    assert parse(stamped.replace(":bb", ":bc")).intact is False
+    assert parse(stamped.replace("2.0", "2.1")).intact is False
+    assert parse(stamped + "other==2.0\n").intact is False
+
+
+def test_a_seed_has_hashes_only_where_they_belong_to_the_pins() -> None:
+    """Of a file that was edited or is of somebody else the versions are taken over alone."""
+    stamped = stamp(TEXT, None)
+
+    assert seed(stamped)[0].hashes == ("sha256:aa", "sha256:bb")
+    assert seed(stamped.replace("1.0", "1.1"))[0].hashes == ()
+    assert seed(TEXT)[0].hashes == ()
+
+
+def test_a_seed_is_read_out_of_any_file() -> None:
+    """Lines that are no pins are passed over."""
+    text = "<<<<<<< ours\n-r base.txt\nclick==8.1\nweb>=2\nx @ file:///x\ny==1.*\n\x00\n"
+
+    assert [pin.requirement for pin in seed(text)] == ["click==8.1"]
+
+
+def test_a_line_that_cannot_be_read_is_not_repeated() -> None:
+    """It may hold a password."""
+    with pytest.raises(Unreadable) as told:
+        parse("click==8.1\nhttps://me:sesame@host/x.whl\n")
+
+    assert told.value.message == "its entry 2 is no requirement"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "major"),
+    [
+        ("", "a==1.0", PinChangeKind.ADDED, False),
+        ("a==1.0", "", PinChangeKind.REMOVED, False),
+        ("a==1.9", "a==1.10", PinChangeKind.UPGRADED, False),
+        ("a==2.0", "a==1.10", PinChangeKind.DOWNGRADED, True),
+        ("a==1!1.0", "a==2.0", PinChangeKind.DOWNGRADED, True),
+        ("a===one", "a==1", PinChangeKind.UPGRADED, True),
+        ("a==1 --hash=sha256:aa", "a==1 --hash=sha256:bb", PinChangeKind.CHANGED, False),
+        ("a==1", "a==1 ; python_version > '3'", PinChangeKind.CHANGED, False),
+    ],
+)
+def test_a_change_has_a_kind(before: str, after: str, kind: PinChangeKind, major: bool) -> None:
+    """Versions are compared as versions, and a first number that moves is marked."""
+    found = lockfile.difference(TARGET, parse(before), parse(after), rewritten=True)
+
+    assert [(change.kind, change.major) for change in found.changes] == [(kind, major)]
+
+
+def test_the_order_of_hashes_is_no_change() -> None:
+    """It says nothing."""
+    one, two = "a==1 --hash=sha256:aa --hash=sha256:bb", "a==1 --hash=sha256:bb --hash=sha256:aa"
+
+    assert lockfile.difference(TARGET, parse(one), parse(two), rewritten=True).changes == ()
