@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench import health, migrations, startup
+from bench import health, migrations, requirements, startup
 
 
 def run() -> None:
@@ -20,6 +20,7 @@ def run() -> None:
         print(migrations.pending(Path(directory) / "pending", runs), flush=True)
         print(migrations.at_once(Path(directory) / "at-once"), flush=True)
         print(health.serving(Path(directory) / "serving"), flush=True)
+        print(requirements.locking(max(1, runs // 3), Path(directory) / "locking"), flush=True)
 
 
 if __name__ == "__main__":
