@@ -10,20 +10,26 @@ import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from psycopg.errors import ConnectionTimeout
+
 from larp_cli import __version__
-from larp_cli.errors import LarpError
+from larp_cli.database.connection import within
+from larp_cli.errors import CommandFailed, LarpError
 from larp_cli.results import Diagnosis, Fact, Section
 from larp_cli.results.base import sized
 
 if TYPE_CHECKING:
     import psycopg
 
-    from larp_cli.database.target import Database
+    from larp_cli.database.target import Database, Databases
     from larp_cli.health.subject import Subject
     from larp_cli.migrations.project import Project
 
@@ -46,13 +52,18 @@ SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY (%s) ORDER 
 """
 
 SESSION = """
-SELECT current_database(), current_user, pg_backend_pid(), pg_is_in_recovery(),
+SELECT current_database(), current_user, pg_is_in_recovery(),
        (SELECT format('%%s %%s', version, cipher) FROM pg_stat_ssl
         WHERE pid = pg_backend_pid() AND ssl),
-       version(), coalesce(inet_server_addr()::text, 'a Unix socket'),
+       version(), current_setting('search_path'),
        date_trunc('second', clock_timestamp() - pg_postmaster_start_time())::text,
-       pg_size_pretty(pg_database_size(current_database()))
+       pg_size_pretty(pg_database_size(current_database())),
+       (SELECT date_trunc('second', clock_timestamp() - min(xact_start))::text
+        FROM pg_stat_activity WHERE pid <> pg_backend_pid())
 """
+
+SECTION_DEADLINE = 20.0
+"""Seconds. A server or a pooler may let us in and then say nothing."""
 
 type Facts = Iterable[tuple[str, object]]
 
@@ -60,43 +71,72 @@ type Facts = Iterable[tuple[str, object]]
 def diagnose(
     *,
     home: Callable[[], Path],
-    database: Callable[[], Database],
+    databases: Callable[[], Databases],
     project: Callable[[], Project],
     subject: Callable[[], Subject],
 ) -> Diagnosis:
     """Find out what can be found out; nothing is raised for what cannot.
 
+    A database that cannot be reached is tried once for each URL, so that one in a black hole
+    costs its connect timeout, and not that of every section.
+
     Args:
         home: Gives LARP_HOME, or fails where the settings do.
-        database: Gives the database, or fails.
+        databases: Gives the database by each of its URLs, or fails.
         project: Gives the Alembic project, or fails.
         subject: Gives what health checks look at, or fails.
     """
+    ways = _connections(databases)
+
+    def migration() -> Database:
+        if ways[-1].problem is not None:
+            raise CommandFailed(f"there is no {ways[-1].title}, see above")
+        return databases().migration
+
     return Diagnosis(
         sections=(
             _section("versions", _versions),
             _section("machine", lambda: _machine(home)),
             _section("settings", _settings),
-            _section("connection", lambda: _connection(database())),
-            _section("server settings", lambda: _server_settings(database())),
-            _section("schema", lambda: _schema(database(), project())),
+            *ways,
+            _section("server settings", lambda: _server_settings(migration())),
+            _section("schema", lambda: _schema(migration(), project())),
             _section("health", lambda: _health(subject())),
         )
     )
 
 
-def _section(title: str, find: Callable[[], Facts]) -> Section:
-    facts: list[Fact] = []
-    problem = None
+def _connections(databases: Callable[[], Databases]) -> tuple[Section, ...]:
+    """Try each way to the database; migrations may have one of their own."""
     try:
+        found = databases()
+    except LarpError as error:
+        return (Section(title="connection", facts=(), problem=error.message, hint=error.hint),)
+    ways = {"connection": found.application}
+    if found.migration is not found.application:
+        ways["connection for migrations"] = found.migration
+    return tuple(_section(title, partial(_connection, way)) for title, way in ways.items())
+
+
+def _section(title: str, find: Callable[[], Facts]) -> Section:
+    """Gather facts for so long as they come; what stops them is a part of the report."""
+    facts: list[Fact] = []
+    problem = hint = None
+
+    def gather() -> None:
         for name, value in find():
             told = ("no", "yes")[value] if isinstance(value, bool) else str(value)
             facts.append(Fact(name=name, value=told))
+
+    try:
+        within(SECTION_DEADLINE, gather)
     except LarpError as error:
-        problem = error.message
+        problem, hint = error.message, error.hint
+    except ConnectionTimeout:
+        problem = f"no answer within {SECTION_DEADLINE:g} s"
     except Exception as error:  # noqa: B902 - a report of what is broken must not break
         problem = f"{type(error).__name__}: {error}"
-    return Section(title=title, facts=tuple(facts), problem=problem)
+    return Section(title=title, facts=tuple(facts), problem=problem, hint=hint)
 
 
 def _versions() -> Iterator[tuple[str, object]]:
@@ -114,6 +154,7 @@ def _versions() -> Iterator[tuple[str, object]]:
 
 
 def _machine(home: Callable[[], Path]) -> Iterator[tuple[str, object]]:
+    yield "time", datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     yield "user", f"uid {os.getuid()}, gid {os.getgid()}"
     yield "processors", os.cpu_count()
     yield "current directory", Path.cwd()
@@ -135,23 +176,36 @@ def _settings() -> Iterator[tuple[str, object]]:
 
 
 def _connection(database: Database) -> Iterator[tuple[str, object]]:
-    import time
-
     yield database.url_setting, database.url.safe
     began = time.monotonic()
     with database.connection(application_name="larp-doctor") as connection:
         yield "connected in", f"{(time.monotonic() - began) * 1000:.1f} ms"
         row = connection.execute(SESSION).fetchone()
         assert row is not None
-        name, user, pid, standby, tls, server, address, uptime, size = row
+        name, user, standby, tls, server, search_path, uptime, size, oldest = row
         yield "server", server
-        yield "address", address
+        yield "host", f"{connection.info.host}:{connection.info.port}"
         yield "up for", uptime
         yield "database", f"{name}, {size}"
         yield "user", user
+        yield "search path", search_path
         yield "TLS", tls or "none"
         yield "standby", standby
-        yield "pooler between", pid != connection.info.backend_pid
+        yield "oldest open transaction", oldest or "none"
+        yield "pooler between", _pooler(database, connection)
+
+
+def _pooler(database: Database, connection: psycopg.Connection) -> str:
+    """Say whether the session is ours alone, which is what a migration needs."""
+    from larp_cli.database.pooler import is_direct, require_session
+
+    if is_direct(connection, database.connect_timeout):
+        return "no"
+    try:
+        require_session(database, connection)
+    except LarpError as error:
+        return f"yes: {error.message}"
+    return "yes, with a session for each client"
 
 
 def _server_settings(database: Database) -> Iterator[tuple[str, object]]:

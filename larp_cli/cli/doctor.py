@@ -26,7 +26,7 @@ def doctor(ctx: typer.Context) -> None:
     larp.answer(
         diagnose(
             home=lambda: larp.settings.larp_home,
-            database=lambda: larp.databases.migration,
+            databases=lambda: larp.databases,
             project=lambda: larp.project,
             subject=lambda: larp.subject,
         )

@@ -57,9 +57,7 @@ def require_session(database: Database, connection: psycopg.Connection) -> None:
         DatabaseUnreachable: The pooler has no second session for us, or does not answer.
     """
     own = _session(connection, database.connect_timeout)
-    # A pooler has no session yet when it lets us in, and makes a process id up: PgBouncer in
-    # every mode, see welcome_client in its src/proto.c.
-    if own[0] == connection.info.backend_pid:
+    if _is_direct(connection, own):
         return
     try:
         shared = any(_is_shared(database, connection, own) for _ in range(ROUNDS))
@@ -72,6 +70,17 @@ def require_session(database: Database, connection: psycopg.Connection) -> None:
             raise PoolExhausted.at(database.url) from error
     if shared:
         raise _refusal(database, connection)
+
+
+def is_direct(connection: psycopg.Connection, seconds: float) -> bool:
+    """Tell a connection to the server from one to a pooler; waits for so many seconds."""
+    return _is_direct(connection, _session(connection, seconds))
+
+
+def _is_direct(connection: psycopg.Connection, own: Session) -> bool:
+    # A pooler has no session yet when it lets us in, and makes a process id up: PgBouncer in
+    # every mode, see welcome_client in its src/proto.c.
+    return own[0] == connection.info.backend_pid
 
 
 def _is_shared(database: Database, connection: psycopg.Connection, own: Session) -> bool:

@@ -16,4 +16,6 @@ def of_diagnosis(diagnosis: results.Diagnosis) -> list[Part]:
             parts.append(Table("", ("fact", "value"), rows))
         if section.problem is not None:
             parts.append(Line(f"could not be found out: {section.problem}"))
+        if section.hint is not None:
+            parts.append(Line(f"hint: {section.hint}"))
     return parts

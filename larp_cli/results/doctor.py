@@ -24,6 +24,8 @@ class Section:
     facts: tuple[Fact, ...]
     problem: str | None = None
     """Why there is no more; None where all could be found out."""
+    hint: str | None = None
+    """What helps against the problem; None where nothing is known to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import pytest
 
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp, Outcome
 from tests.databases import HEAD
-from tests.servers import PASSWORD
+from tests.poolers import pgbouncer
+from tests.servers import PASSWORD, Server
 
 
 def sections(outcome: Outcome) -> dict[str, dict[str, str]]:
@@ -48,6 +52,45 @@ def test_it_works_without_a_database(larp: Larp, dead_database: str) -> None:
     assert set(problems(outcome)) == {"connection", "server settings", "schema"}
     assert "no server listens" in problems(outcome)["connection"]
     assert "larp" in sections(outcome)["versions"]
+
+
+def test_each_way_to_the_database_is_tried_once(
+    larp: Larp, initialised: str, dead_database: str
+) -> None:
+    """Of two URLs each is told by itself, and what needs the broken one refers to it."""
+    environment = {"DATABASE_URL": initialised, "DATABASE_MIGRATION_URL": dead_database}
+    outcome = larp("doctor", "--json", env=environment)
+
+    assert sections(outcome)["connection"]["standby"] == "no"
+    assert "no server listens" in problems(outcome)["connection for migrations"]
+    assert problems(outcome)["schema"] == "there is no connection for migrations, see above"
+    assert sections(outcome)["health"]["database"].startswith("pass")
+
+
+def test_a_server_that_says_nothing_costs_one_timeout(larp: Larp) -> None:
+    """A port that takes connections and never answers is given up once, not by every section."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://larp@127.0.0.1:{silent.getsockname()[1]}/larp"
+        settings = {"DATABASE_URL": url, "DATABASE_CONNECT_TIMEOUT": "1"}
+        outcome = larp("doctor", "--json", env=settings)
+
+    assert outcome.exit_code == ExitCode.OK
+    assert problems(outcome)["connection"].endswith("did not answer in time")
+    assert problems(outcome)["server settings"] == "there is no connection, see above"
+    assert problems(outcome)["schema"] == "there is no connection, see above"
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"), [("session", "a session for each client"), ("transaction", "would not hold")]
+)
+def test_a_pooler_is_told_with_what_it_means(
+    larp: Larp, server: Server, server_directory: Path, initialised: str, mode: str, said: str
+) -> None:
+    """Whether migrations can go through it is what there is to know of a pooler."""
+    with pgbouncer(server, server_directory, mode) as pooler:
+        outcome = larp("doctor", "--json", env={"DATABASE_URL": pooler.url(initialised)})
+
+    assert said in sections(outcome)["connection"]["pooler between"]
 
 
 def test_it_works_with_settings_that_are_wrong(larp: Larp) -> None:
