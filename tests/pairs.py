@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,12 @@ class Pair:
         secret = quote(PASSWORD, safe="")
         hosts = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
         return f"postgresql://{OWNER}:{secret}@{hosts}/{database}?target_session_attrs={attributes}"
+
+    def kill_primary(self) -> None:
+        """End the primary as a machine that loses its power does: nobody is told."""
+        postmaster = self.primary.postmaster()
+        assert postmaster is not None
+        os.kill(postmaster.pid, signal.SIGKILL)
 
     def promote(self) -> None:
         """Make the standby a primary, as an operator or a cluster manager does."""

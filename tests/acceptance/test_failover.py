@@ -26,7 +26,7 @@ def pair(server_directory: Path, tmp_path: Path) -> Iterator[Pair]:
 
 @pytest.mark.timeout(180)
 def test_a_promotion_is_survived(pair: Pair, larp_process: LarpProcess) -> None:
-    """Migrated and served through both names; the primary is stopped, the standby promoted."""
+    """Migrated and served through both names; the primary is killed, the standby promoted."""
     url = pair.url("larp")
     environment = {**QUICK, "DATABASE_URL": url}
     assert larp_process("db", "init", env=environment).exit_code == ExitCode.OK
@@ -44,7 +44,7 @@ def test_a_promotion_is_survived(pair: Pair, larp_process: LarpProcess) -> None:
         address = serving.stdout.readline().split()[-1]
         asked = ("health", "--url", address)
         until(lambda: larp_process(*asked).exit_code == ExitCode.OK)
-        pair.primary.stop()
+        pair.kill_primary()
         until(lambda: larp_process(*asked).exit_code == ExitCode.UNREACHABLE)
         pair.promote()
         until(lambda: larp_process(*asked).exit_code == ExitCode.OK, seconds=10)
@@ -53,6 +53,9 @@ def test_a_promotion_is_survived(pair: Pair, larp_process: LarpProcess) -> None:
         serving.communicate(timeout=20)
 
     assert larp_process("db", "migrate", env=environment).exit_code == ExitCode.OK
+    elsewhere = {**environment, "DATABASE_SCHEMA": "elsewhere"}
+    migrated = larp_process("db", "migrate", "--json", env=elsewhere)
+    assert migrated.document["changed"] is True
     status = larp_process("db", "status", "--json", env=environment)
     assert status.result["server"]["standby"] is False
     with psycopg.connect(pair.standby.url("larp")) as connection:
