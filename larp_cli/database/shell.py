@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from larp_cli.database.catalogue import server_major
+from larp_cli.database.pooler import is_direct
 from larp_cli.database.programs import client_environment, find_program
 from larp_cli.errors import CommandFailed
 from larp_cli.results import ShellOutput
@@ -16,17 +18,24 @@ if TYPE_CHECKING:
     from larp_cli.database.target import Database
 
 
+SEARCH_PATH = """
+SELECT format('%%I, %%s', %(schema)s::text, setting)
+FROM pg_settings
+WHERE name = 'search_path' AND source IN ('default', 'configuration file')
+  AND to_regnamespace(quote_ident(%(schema)s)) IS NOT NULL
+"""
+"""One that somebody has set, for a role or a database, stays as it is."""
+
+
 def open_shell(database: Database, arguments: Sequence[str]) -> int:
     """Run psql on this terminal; returns its exit status.
 
     Ctrl-C is psql's while it runs: it cancels the statement and keeps the session.
     """
-    command = _command(database, arguments)
+    command, environment = _prepare(database, arguments)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        process = subprocess.Popen(
-            command, env=client_environment(database), preexec_fn=_default_interrupt
-        )
+        process = subprocess.Popen(command, env=environment, preexec_fn=_default_interrupt)
         try:
             status = process.wait()
         except BaseException:
@@ -44,10 +53,11 @@ def capture_shell(database: Database, arguments: Sequence[str], *, timeout: floa
     Raises:
         CommandFailed: psql took longer than ``timeout`` seconds.
     """
+    command, environment = _prepare(database, arguments)
     try:
         done = subprocess.run(
-            _command(database, arguments),
-            env=client_environment(database),
+            command,
+            env=environment,
             stdout=subprocess.PIPE,
             text=True,
             errors="replace",
@@ -58,10 +68,20 @@ def capture_shell(database: Database, arguments: Sequence[str], *, timeout: floa
     return ShellOutput(output=done.stdout, status=done.returncode)
 
 
-def _command(database: Database, arguments: Sequence[str]) -> list[str]:
+def _prepare(database: Database, arguments: Sequence[str]) -> tuple[list[str], Mapping[str, str]]:
+    """Find the psql of the server's version; ``\\d`` in it shows the schema that larp manages."""
+    environment = client_environment(database)
     with database.connection() as connection:
         major = server_major(connection)
-    return [str(find_program("psql", server_major=major)), *arguments]
+        row = connection.execute(SEARCH_PATH, {"schema": database.schema}).fetchone()
+        # A pooler would refuse the option.
+        if (
+            row
+            and not environment.get("PGOPTIONS")
+            and is_direct(connection, database.connect_timeout)
+        ):
+            environment["PGOPTIONS"] = "-csearch_path=" + re.sub(r"([\\ ])", r"\\\1", row[0])
+    return [str(find_program("psql", server_major=major)), *arguments], environment
 
 
 def _default_interrupt() -> None:

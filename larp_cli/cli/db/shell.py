@@ -24,7 +24,8 @@ def shell(
     """Open psql on the configured database.
 
     What follows -- is passed on to psql, and its exit status becomes ours. With --json
-    psql's output is the result.
+    psql's output is the result. The schema stands first in the search path, unless the
+    role or the database has a search path of its own.
 
     Examples:
       larp db shell

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from psycopg import sql
 
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
-from tests.databases import running, until
+from tests.databases import query, running, until
 from tests.integration.cli.db.conftest import Use
 from tests.servers import PASSWORD
 
@@ -21,6 +22,38 @@ def test_psql_gets_what_follows_the_dashes(larp_process: LarpProcess, ready: str
 
     assert outcome.exit_code == 0, outcome.stderr
     assert outcome.stdout.strip() == ready.rpartition("/")[2]
+
+
+@pytest.mark.parametrize("schema", ["larp_manager", "Select", "größe$1"])
+def test_the_schema_is_the_first_to_be_searched(
+    larp: Larp, use: Use, database: str, schema: str
+) -> None:
+    """What larp manages is what a person at psql asks for first, whatever its name."""
+    use(database)
+    query(database, sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)).as_string())
+
+    outcome = larp(
+        *("db", "shell", "--json", "--", "-At", "-c", "SELECT current_schema()"),
+        env={"DATABASE_SCHEMA": schema},
+    )
+
+    assert outcome.result["output"] == f"{schema}\n"
+
+
+@pytest.mark.parametrize("owner", ["the database", "the variable"])
+def test_a_search_path_that_somebody_set_stays(
+    larp: Larp, use: Use, ready: str, owner: str
+) -> None:
+    """Neither a database's own search path nor PGOPTIONS is overruled."""
+    name = ready.rpartition("/")[2]
+    query(ready, f'ALTER DATABASE "{name}" SET search_path = public')
+    use(ready)
+    environment = {"PGOPTIONS": "-c search_path=pg_catalog"} if owner == "the variable" else {}
+
+    outcome = larp("db", "shell", "--json", "--", "-Atc", "SHOW search_path", env=environment)
+
+    expected = "pg_catalog" if environment else "public"
+    assert outcome.result["output"] == f"{expected}\n"
 
 
 @pytest.mark.parametrize(
