@@ -69,7 +69,7 @@ def capture_shell(database: Database, arguments: Sequence[str], *, timeout: floa
 
 
 def _prepare(database: Database, arguments: Sequence[str]) -> tuple[list[str], Mapping[str, str]]:
-    """Find the psql of the server's version; ``\\d`` in it shows the schema that larp manages."""
+    r"""Find the psql of the server's version; ``\d`` in it shows the schema that larp manages."""
     environment = client_environment(database)
     with database.connection() as connection:
         major = server_major(connection)

@@ -65,7 +65,7 @@ def shown_command_lines(text: str) -> list[list[str]]:
     found = []
     for block in blocks(text, "sh", "console"):
         for line in block.replace("\\\n", " ").splitlines():
-            if re.search(r"\blarp (db|config|--)", line):
+            if re.search(r"\blarp [a-z-]", line):
                 found.extend(larp_arguments(line))
     return found
 

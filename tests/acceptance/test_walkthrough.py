@@ -1,0 +1,308 @@
+"""The command lines that the pages show are run, line after line, as a reader would."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import HTTPError
+
+import psycopg
+import pytest
+
+from tests.acceptance.test_docs import PAGES, blocks, of_page
+from tests.conftest import ROOT
+from tests.databases import held_mutex, until, value
+from tests.projects import foreign_project
+from tests.requirements import LockableProject, make_wheels, offline
+from tests.servers import free_port
+
+CHECKOUT = (
+    "alembic", "alembic.ini", "larp_cli", "pyproject.toml", "requirements.txt",
+    "requirements-dev.txt",
+)  # fmt: skip
+
+DONE_BEFORE = ("make install", ". .venv/bin/activate", "pip install ")
+"""What the tests run with is what these lines bring."""
+
+ELSEWHERE = {
+    "make demo": "its transcript is compared in test_docs.py",
+    "docker compose up": "tests/containers",
+    "sh deploy/make-secrets.sh": "tests/containers",
+}
+"""First lines of blocks that other tests run."""
+
+
+def shell_blocks() -> dict[tuple[str, str], str]:
+    """List the blocks for a shell on all pages, by page and first line."""
+    return {
+        (of_page(page), block.splitlines()[0]): block
+        for page in PAGES
+        for block in blocks(page.read_text(encoding="utf-8"), "sh")
+    }
+
+
+def block(page: str, beginning: str) -> str:
+    """Find the one block of a page that begins so."""
+    (found,) = (
+        text for (name, first), text in shell_blocks().items()
+        if name == page and first.startswith(beginning)
+    )  # fmt: skip
+    return found
+
+
+@dataclass
+class Reader:
+    """Somebody who types what a page shows."""
+
+    directory: Path
+    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def type(self, text: str, replacing: Mapping[str, str] | None = None) -> str:
+        """Run a block of shell lines, each of which has to succeed; returns what they print.
+
+        What goes on until it is ended stays behind, and has said something.
+        """
+        for shown, meant in (replacing or {}).items():
+            assert shown in text, f"{shown} is shown no more"
+            text = text.replace(shown, meant)
+        return "".join(
+            self._line(line) for line in text.splitlines() if not line.startswith(DONE_BEFORE)
+        )
+
+    def _line(self, line: str) -> str:
+        if line.startswith("export "):
+            name, _, assigned = line.removeprefix("export ").partition("=")
+            self.environment[name] = shlex.split(assigned)[0]
+            return ""
+        if line.startswith("larp serve") or "--watch" in line:
+            return self._stay(line)
+        done = subprocess.run(
+            ["sh", "-c", line],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _stay(self, line: str) -> str:
+        process = subprocess.Popen(
+            ["sh", "-c", f"exec {line}"],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.running.append(process)
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        assert said, line
+        if "serve" in line:
+            until(lambda: _is_ready(said.split()[-1]))
+        return said
+
+    def write(self, page: str) -> None:
+        """Write the Python that a page gives a file's name to; a file that is there grows."""
+        for text in blocks((ROOT / page).read_text(encoding="utf-8"), "python"):
+            named = re.match(r"# (\S+\.py)\n", text)
+            if named:
+                with (self.directory / named[1]).open("a", encoding="utf-8") as file:
+                    file.write(text)
+
+    def leave(self) -> None:
+        """End what still runs."""
+        for process in self.running:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except HTTPError as error:
+        error.close()
+        return False
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    """A reader in a checkout of their own, with larp on the PATH."""
+    directory = tmp_path / "checkout"
+    directory.mkdir()
+    for name in CHECKOUT:
+        source = ROOT / name
+        if source.is_dir():
+            rubbish = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, directory / name, ignore=rubbish)
+        else:
+            shutil.copy2(source, directory / name)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    program = programs / "larp"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m larp_cli "$@"\n')
+    program.chmod(0o755)
+    someone = Reader(directory)
+    someone.environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    someone.environment |= {"SERVE_PORT": str(free_port()), "SERVE_DRAIN_SECONDS": "0"}
+    yield someone
+    someone.leave()
+
+
+def test_every_shown_block_is_run_by_some_test() -> None:
+    """A block that no test here names, and that none elsewhere runs, is a promise unkept."""
+    source = Path(__file__).read_text(encoding="utf-8")
+    unread = [
+        f"{page}: {first}"
+        for page, first in shell_blocks()
+        if not first.startswith(tuple(ELSEWHERE)) and not _is_named(source, page, first)
+    ]
+
+    assert not unread
+
+
+def _is_named(source: str, page: str, first: str) -> bool:
+    named = re.findall(r'block\(\s*"([^"]+)", "([^"]+)"', source)
+    return any(page == name and first.startswith(beginning) for name, beginning in named)
+
+
+def test_a_newcomer_gets_to_a_table_of_their_own(reader: Reader) -> None:
+    """From a clone, with nothing but the README, to a migrated and served database."""
+    reader.type(block("README.md", ". .venv"))
+    try:
+        reader.write("README.md")
+        told = reader.type(block("README.md", "larp db revision -m 'Add players'"))
+        assert "CREATE TABLE larp_manager.player" in told
+        assert "Ada" in told
+        port = reader.environment["SERVE_PORT"]
+        reader.type(f"larp health --url http://127.0.0.1:{port}\nlarp db check")
+    finally:
+        reader.leave()
+        reader.running.clear()
+        reader.type("larp db stop")
+
+
+def test_a_pipeline_waits_and_asks(reader: Reader, database: str) -> None:
+    """Waiting, migrating, and asking before acting."""
+    reader.environment["DATABASE_URL"] = database
+    reader.type(block("README.md", "larp db wait"))
+    reader.type(block("docs/migrations.md", "larp db init"))
+    reader.type(block("docs/settings.md", "larp config show"))
+    assert (reader.directory / ".env").is_file()
+
+
+def test_lock_files_are_kept(reader: Reader, tmp_path: Path) -> None:
+    """Both are compiled, and then found to fit."""
+    reader.directory = tmp_path / "other"
+    wheels = make_wheels(tmp_path / "wheels")
+    LockableProject(reader.directory).wants("web>=2", dev=["click"])
+    reader.environment.update(offline(wheels, tmp_path / "cache"))
+
+    reader.type(block("README.md", "larp requirements update"))
+
+    assert "web==2.0" in (reader.directory / "requirements.txt").read_text()
+
+
+def test_a_container_says_how_it_is(reader: Reader, initialised: str) -> None:
+    """Serving, asking what serves, and watching."""
+    reader.environment["DATABASE_URL"] = initialised
+    port = str(free_port())
+    reader.type(block("README.md", "larp serve --host"), {"8000": port})
+    reader.type(block("docs/health.md", "larp health"), {"8000": str(free_port())})
+
+
+def test_an_installed_larp_is_set_up(reader: Reader, missing_database: str) -> None:
+    """With a URL of one's own the settings are checked and the database is made."""
+    shown = "postgresql://larp:PASSWORD@db.internal:5432/larp"
+    reader.type(block("README.md", "pip install"), {shown: missing_database})
+
+
+def test_a_project_of_somebody_else_is_migrated(reader: Reader, database: str) -> None:
+    """With -c the commands work on another Alembic project."""
+    foreign_project(reader.directory / "service").chain("pass")
+    reader.environment["DATABASE_URL"] = database
+
+    reader.type(block("README.md", "larp db migrate -c"))
+
+
+def test_seeds_are_loaded(reader: Reader, initialised: str) -> None:
+    """Those for everybody, and those of an environment."""
+    reader.environment["DATABASE_URL"] = initialised
+    (reader.directory / "seeds" / "testing").mkdir(parents=True)
+    for place in ("seeds/all.sql", "seeds/testing/more.sql"):
+        (reader.directory / place).write_text("SELECT 1;")
+
+    reader.type(block("docs/migrations.md", "larp db seed"))
+
+
+def test_a_release_and_the_way_back(reader: Reader, initialised: str) -> None:
+    """Looked at, backed up, migrated, looked after; then undone, and restored."""
+    reader.environment["DATABASE_URL"] = initialised
+    name = initialised.rpartition("/")[2]
+
+    reader.type(block("docs/operations.md", "larp db plan --check"))
+    reader.type(
+        block("docs/operations.md", "larp db rollback"), {"--confirm larp": f"--confirm {name}"}
+    )
+
+
+def test_the_holder_of_the_lock_is_found_and_ended(reader: Reader, database: str) -> None:
+    """At three in the morning: who is it, end it, go on."""
+    reader.environment["DATABASE_URL"] = database
+    with held_mutex(database) as holder:
+        pid = str(holder.info.backend_pid)
+        shown = block("docs/operations.md", "larp db status")
+        first, rest = shown.split("\n", 1)
+        assert "not_initialised" in _failing(reader, first)
+        told = reader.type(rest, {"4711": pid})
+        assert pid in told
+        with pytest.raises(psycopg.OperationalError):
+            holder.execute("SELECT 1")
+
+    assert value(database, "SELECT count(*) FROM larp_manager.alembic_version") == 1
+
+
+def _failing(reader: Reader, line: str) -> str:
+    """Run a line that has to end with 3."""
+    done = subprocess.run(
+        ["sh", "-c", f"{line} --json"],
+        cwd=reader.directory,
+        env=reader.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 3, done.stderr
+    return done.stdout
+
+
+def test_when_nothing_works_it_is_looked_into(reader: Reader, initialised: str) -> None:
+    """A report, the settings, and a run that tells everything."""
+    reader.environment["DATABASE_URL"] = initialised
+
+    assert "== schema ==" in reader.type(block("docs/operations.md", "larp doctor"))
+
+
+def test_several_hosts_are_tried(reader: Reader, database: str) -> None:
+    """The primary is found among those that are listed."""
+    front, _, host = database.rpartition("@")
+    place, _, name = host.partition("/")
+    listed = f"{front}@127.0.0.1:{free_port()},{place}/{name}"
+    reader.type(
+        block("docs/operations.md", "export DATABASE_URL"),
+        {"postgresql://larp@db1,db2/larp": listed},
+    )
