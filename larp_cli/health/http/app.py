@@ -71,7 +71,7 @@ class Site:
         """Answer in the text format of Prometheus; 404 where its client is not installed."""
         body = metrics.exposition(self._monitor, details=self._allows(request))
         if body is None:
-            raise HTTPException(404, "metrics need the extra 'metrics'")
+            raise HTTPException(404, "metrics need prometheus-client")
         return Response(body, media_type=metrics.CONTENT_TYPE, headers=NO_STORE)
 
     async def openapi_document(self, _request: Request) -> Response:

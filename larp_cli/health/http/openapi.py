@@ -115,7 +115,7 @@ def _details(api_prefix: str) -> Node:
                     metrics.CONTENT_TYPE,
                     {"type": "string"},
                 ),
-                "404": _problem("The server was installed without the extra `metrics`.", _CACHE),
+                "404": _problem("The server was installed without `prometheus-client`.", _CACHE),
             },
             optional_token=True,
         ),
