@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from larp_cli.errors import ExitCode
+from tests.conftest import ROOT, Larp
 
 kubernetes_validate = pytest.importorskip("kubernetes_validate")
 
@@ -20,6 +23,12 @@ BASE = DIRECTORY / "base"
 def documents(path: Path) -> list[dict[str, Any]]:
     """Read the documents of a file."""
     return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
+def settings() -> dict[str, str]:
+    """Read what the ConfigMap is generated from."""
+    lines = (BASE / "settings.env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
 
 
 def pods() -> list[dict[str, Any]]:
@@ -51,8 +60,48 @@ def test_a_kustomization_names_what_is_there(path: Path) -> None:
     ]
 
     assert all((path.parent / name).exists() for name in named)
-    beside = {file.name for file in path.parent.glob("*.yaml")} - {path.name}
-    assert beside == {name for name in named if name.endswith(".yaml")}
+    named += [file for item in kustomization.get("configMapGenerator", []) for file in item["envs"]]
+    beside = {file.name for file in path.parent.iterdir()} - {path.name}
+    assert beside == {name for name in named if (path.parent / name).is_file()}
+
+
+@pytest.mark.parametrize("name", ["base", "production"])
+def test_what_kustomize_makes_of_it_is_valid(name: str) -> None:
+    """Base and overlay come out whole: valid, in one namespace, each reference to something."""
+    made = rendered(name)
+    for document in made:
+        kubernetes_validate.validate(document, "1.37", strict=True)
+
+    (config,) = [item for item in made if item["kind"] == "ConfigMap"]
+    assert config["data"] == settings()
+    workloads = [item for item in made if item["kind"] in ("Deployment", "Job")]
+    for item in workloads:
+        (container,) = item["spec"]["template"]["spec"]["containers"]
+        assert container["envFrom"] == [{"configMapRef": {"name": config["metadata"]["name"]}}]
+    if name == "production":
+        assert {item["metadata"].get("namespace") for item in made} == {None, "larp"}
+        (deployment,) = [item for item in made if item["kind"] == "Deployment"]
+        assert deployment["spec"]["replicas"] == 3
+        assert all(
+            ":" in container["image"]
+            for item in workloads
+            for container in item["spec"]["template"]["spec"]["containers"]
+        )
+
+
+def rendered(name: str) -> list[dict[str, Any]]:
+    """Build a kustomization with whichever program for it is installed."""
+    for program in (("kustomize", "build"), ("kubectl", "kustomize")):
+        if shutil.which(program[0]):
+            done = subprocess.run(
+                [*program, str(DIRECTORY / name)],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            return list(yaml.safe_load_all(done.stdout))
+    pytest.skip("neither kustomize nor kubectl is installed")
 
 
 @pytest.mark.parametrize("pod", pods(), ids=lambda pod: pod["containers"][0]["name"])
@@ -72,12 +121,11 @@ def test_a_pod_is_restricted(pod: dict[str, Any]) -> None:
 
 def test_the_probes_fit_the_server() -> None:
     """Liveness never asks for the database; the grace period outlasts the draining."""
-    (settings,) = documents(BASE / "settings.yaml")
     (deployment,) = documents(BASE / "serve.yaml")
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     ready = container["readinessProbe"]
-    drain = float(settings["data"]["SERVE_DRAIN_SECONDS"])
+    drain = float(settings()["SERVE_DRAIN_SECONDS"])
 
     assert container["livenessProbe"]["httpGet"]["path"] == "/health"
     assert container["startupProbe"]["httpGet"]["path"] == "/health"
@@ -87,12 +135,27 @@ def test_the_probes_fit_the_server() -> None:
 
 
 def test_the_settings_are_settings() -> None:
-    """Every name in the ConfigMap is one that larp reads, and the secrets' keys are too."""
+    """Every name in the settings' file is one that larp reads, and the secrets' keys are too."""
     from larp_cli.settings import Settings
 
-    (settings,) = documents(BASE / "settings.yaml")
     (deployment,) = documents(BASE / "serve.yaml")
     (volume,) = deployment["spec"]["template"]["spec"]["volumes"]
-    names = [*settings["data"], *(item["key"].upper() for item in volume["secret"]["items"])]
+    names = [*settings(), *(item["key"].upper() for item in volume["secret"]["items"])]
 
     assert {name.lower() for name in names} <= set(Settings.model_fields)
+
+
+def test_with_its_secrets_the_settings_are_complete(larp: Larp, tmp_path: Path) -> None:
+    """What the pods are given is a sound configuration, as production wants it."""
+    secrets = {
+        "database_url": "postgresql://larp:sesame@db/larp",
+        "database_migration_url": "postgresql://larp_owner:sesame@db/larp",
+        "secret_key": "Zp8vQ2mT7rW4xK9sL3nB6cD1fG5hJ0aE",
+        "health_details_token": "t0ken-Zp8vQ2mT7rW4xK9sL3nB6cD1",
+    }
+    for name, value in secrets.items():
+        (tmp_path / name).write_text(value + "\n")
+
+    outcome = larp("config", "check", "--json", env={**settings(), "SECRETS_DIR": str(tmp_path)})
+
+    assert (outcome.exit_code, outcome.result["warnings"]) == (ExitCode.OK, [])
