@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import NoInspectionAvailable
 
+from larp_cli.migrations.stop import in_words
 from larp_cli.results import PlannedStatement
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def render(
         try:
             project.run_offline(connection, steps, current)
         except Exception as error:  # noqa: B902 - env.py may raise anything
-            recorder.give_up(f"env.py fails in offline mode: {_told(error)}")
+            recorder.give_up(f"env.py fails in offline mode: {in_words(error)}")
     return {item.revision: recorder.rendered_of(item.revision) for item in work}
 
 
@@ -104,7 +105,7 @@ class _Recorder:
             except (DatabaseAsked, NoInspectionAvailable):
                 rendered.inspects_database = True
             except Exception as error:  # noqa: B902 - a revision may raise anything
-                rendered.incomplete = f"it fails in offline mode: {_told(error)}"
+                rendered.incomplete = f"it fails in offline mode: {in_words(error)}"
             finally:
                 self._open = None
             if rendered.inspects_database:
@@ -193,7 +194,3 @@ def _bound(statement: Any, parameters: Any) -> list[Any]:
     if isinstance(statement, sa.Insert):
         return [statement.values(sets)]
     raise NotImplementedError(f"the parameters of {type(statement).__name__} cannot be rendered")
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

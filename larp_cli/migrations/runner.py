@@ -19,23 +19,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from larp_cli.database.catalogue import all_invalid_indexes
-from larp_cli.database.errors import (
-    PermissionDenied,
-    StatementTimeout,
-    driver_error,
-    translate,
-)
-from larp_cli.errors import (
-    ConfigurationError,
-    DatabaseUnreachable,
-    LarpError,
-    Locked,
-    MigrationFailed,
-)
+from larp_cli.database.errors import driver_error, translate
+from larp_cli.errors import ConfigurationError, LarpError, Locked
 from larp_cli.migrations.ledger import Ledger, Run
 from larp_cli.migrations.patience import Patience
 from larp_cli.migrations.prelude import ran_before_migrations
 from larp_cli.migrations.state import closes_connection
+from larp_cli.migrations.stop import Stop, in_words
 from larp_cli.migrations.watch import Watch, named
 from larp_cli.migrations.worker import Worker, open_worker
 from larp_cli.redaction import Redactor
@@ -108,12 +98,10 @@ class Runner:
             try:
                 self._run_all(todo, direction)
             except KeyboardInterrupt as signal:
-                self._tell_interruption(todo, direction, signal)
+                self._tell_interruption(self._stop(todo, direction, invalid), signal)
                 raise
             except Exception as error:
-                failure = self._failure(todo, direction, error, invalid)
-                failure.changed = bool(self._applied) or self._partly
-                raise failure from error
+                raise self._failure(self._stop(todo, direction, invalid), error) from error
             self._observer.finished("")
             self._warn_of_invalid_indexes()
         return tuple(self._applied)
@@ -131,8 +119,12 @@ class Runner:
                     try:
                         self._attempt(worker, todo, direction)
                         self._require_progress(len(todo) < left)
-                    except Exception as error:
+                    except BaseException as error:
                         self._partly = worker.partly_committed
+                        if (signal := _signal_behind(error)) is not None:
+                            raise signal from None
+                        if not isinstance(error, Exception):
+                            raise
                         worker.rollback()
                         attempt = 1 if len(todo) < left else attempt + 1
                         locked = self._explained(error)
@@ -242,66 +234,35 @@ class Runner:
             return translate(original, self._database.url)
         return error if isinstance(error, LarpError) else None
 
-    def _failure(
-        self,
-        todo: deque[Work],
-        direction: Direction,
-        error: Exception,
-        invalid_before: frozenset[str],
-    ) -> LarpError:
-        """Say which revision failed and why, what is committed, and what it left behind."""
-        cause = self._explained(error)
-        reason = cause.message if cause else _told(error)
-        work = todo[0] if todo else None
-        if work is not None:
-            self._write_down(work, direction, RunOutcome.FAILED, reason)
-        message = (
-            f"{self._which(work, direction)} failed: {reason};"
-            f" {self._committed()}{self._remains(invalid_before)}"
+    def _stop(
+        self, todo: deque[Work], direction: Direction, invalid_before: frozenset[str]
+    ) -> Stop:
+        """Gather what there is to say about a run that stopped."""
+        try:
+            left = sorted(all_invalid_indexes(self._mutex) - invalid_before)
+        except psycopg.Error:
+            left = []
+        return Stop(
+            work=todo[0] if todo else None,
+            direction=direction,
+            applied=tuple(self._applied),
+            partly=self._partly,
+            left_invalid=left,
+            command=self._command,
         )
-        if isinstance(cause, DatabaseUnreachable) and self._applied:
-            # Their commits did not wait for the disk: see Worker.begin.
-            message += "; if the server crashed the newest of them may be lost (larp db status)"
-        again = self._command
-        if isinstance(cause, Locked):
-            return Locked(message, hint=f"when the lock is free: {again}")
-        if isinstance(cause, ConfigurationError):
-            return ConfigurationError(message, hint=cause.hint)
-        if isinstance(cause, StatementTimeout):
-            return MigrationFailed(
-                message, hint=f"raise MIGRATION_STATEMENT_TIMEOUT, then: {again}"
-            )
-        if isinstance(cause, DatabaseUnreachable):
-            return DatabaseUnreachable(message, hint=f"larp db wait && {again}")
-        if isinstance(cause, PermissionDenied):
-            return MigrationFailed(message, hint=cause.hint)
-        broken = work.file if work is not None and work.file is not None else "the revision"
-        remedy = f"mend {broken} or the data"
-        if self._partly:
-            remedy += "; what it has committed already must be there only IF NOT EXISTS"
-        return MigrationFailed(message, hint=f"{remedy}; then: {again}")
 
-    def _which(self, work: Work | None, direction: Direction) -> str:
-        if work is None:
-            return "the end of the run"
-        if direction is Direction.STAMP:
-            return f"stamping {work.revision}"
-        return f"revision {work.revision} ({work.description})"
+    def _failure(self, stop: Stop, error: Exception) -> LarpError:
+        """Note which revision failed and why, and say it."""
+        cause = self._explained(error)
+        reason = cause.message if cause else in_words(error)
+        self._write_down(stop, RunOutcome.FAILED, reason)
+        return stop.failure(cause, reason)
 
-    def _tell_interruption(
-        self, todo: deque[Work], direction: Direction, signal: KeyboardInterrupt
-    ) -> None:
-        where = f"stopped in revision {todo[0].revision}" if todo else "stopped at the end"
-        signal.changed = bool(self._applied) or self._partly  # type: ignore[attr-defined]
-        signal.add_note(f"{where}; {self._committed()}")
-        self._observer.note(f"{where}; {self._committed()}")
-        if todo:
-            self._write_down(todo[0], direction, RunOutcome.INTERRUPTED, "interrupted")
-
-    def _committed(self) -> str:
-        revisions = ", ".join(item.revision for item in self._applied) or "none"
-        parts = ", and parts of this one" if self._partly else ""
-        return f"committed before it in this run: {revisions}{parts}"
+    def _tell_interruption(self, stop: Stop, signal: KeyboardInterrupt) -> None:
+        signal.changed = stop.changed  # type: ignore[attr-defined]
+        signal.add_note(stop.interruption())
+        self._observer.note(stop.interruption())
+        self._write_down(stop, RunOutcome.INTERRUPTED, "interrupted")
 
     def _warn_of_invalid_indexes(self) -> None:
         """Name those that are invalid though all went well: written at each change, never read."""
@@ -311,30 +272,15 @@ class Runner:
                 f" (or, if its name ends in _ccnew or _ccold: DROP INDEX CONCURRENTLY {name})"
             )
 
-    def _remains(self, invalid_before: frozenset[str]) -> str:
-        """Name the invalid indexes that a failed CONCURRENTLY left behind."""
-        try:
-            left = sorted(all_invalid_indexes(self._mutex) - invalid_before)
-        except psycopg.Error:
-            return ""
-        if not left:
-            return ""
-        names = ", ".join(left)
-        if any("_ccnew" in name for name in left):  # of REINDEX; nothing will build it again
-            return f"; left invalid: {names}; remove it: DROP INDEX CONCURRENTLY {left[0]}"
-        # Where parts are committed the next run trips over those first.
-        again = "" if self._partly else ", and rebuilt by the next run"
-        return f"; left invalid{again}: {names}"
-
-    def _write_down(
-        self, work: Work, direction: Direction, outcome: RunOutcome, reason: str
-    ) -> None:
+    def _write_down(self, stop: Stop, outcome: RunOutcome, reason: str) -> None:
         """Note a run that did not succeed, on the mutex's connection, if that still stands."""
+        if stop.work is None:
+            return
         run = Run(
-            work.revision,
-            direction,
+            stop.work.revision,
+            stop.direction,
             time.monotonic() - self._began if self._began else 0.0,
-            work.file,
+            stop.work.file,
             outcome,
             Redactor(self._database.secrets).redact(reason),
         )
@@ -375,8 +321,23 @@ def _environment_commits(context: MigrationContext) -> bool:
     return context._transaction is None and connection is not None and connection.in_transaction()
 
 
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _signal_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """Find the signal that an error on the way out has hidden.
+
+    Alembic's ``autocommit_block`` goes back into a transaction even then, on a connection
+    that SQLAlchemy has given up, and that fails.
+    """
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [error]
+    while todo:
+        cause = todo.pop()
+        if cause is None or id(cause) in seen:
+            continue
+        if isinstance(cause, KeyboardInterrupt):
+            return cause
+        seen.add(id(cause))
+        todo += [cause.__context__, cause.__cause__]
+    return None
 
 
 def _still_locked(locked: Locked, watch: Watch, attempts: int) -> Locked:
