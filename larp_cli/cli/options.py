@@ -85,6 +85,31 @@ def alembic(
     """Declare the option that points the database commands at another project."""
 
 
+def named(value: str | None) -> str | None:
+    """Refuse an empty name: a variable that is not set must not mean all, or the first."""
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty")
+    return value
+
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="REVISION",
+        callback=named,
+        help="Where to stop: a revision, the beginning of one, heads, or +N.",
+    ),
+]
+Wait = Annotated[
+    float | None,
+    typer.Option(
+        "--wait",
+        min=0,
+        max=LONGEST_TIMEOUT,
+        metavar="SECONDS",
+        help="Wait for a database that is not up yet; 0 still tries once.",
+    ),
+]
 Confirm = Annotated[
     str | None,
     typer.Option("--confirm", metavar="NAME", help="The database's name, instead of typing it."),

@@ -6,6 +6,7 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
+from larp_cli.cli.options import Target, Wait
 
 app = new_app()
 
@@ -13,21 +14,11 @@ app = new_app()
 @app.command(cls=DatabaseCommand)
 def migrate(
     ctx: typer.Context,
-    revision: Annotated[
-        str,
-        typer.Argument(help="Where to stop: a revision, the beginning of one, heads, or +N."),
-    ] = "head",
+    revision: Target = "head",
     plan: Annotated[
         bool, typer.Option("--plan", help="Show what would run, and change nothing.")
     ] = False,
-    wait: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="Wait for a database that is not up yet; 0 still tries once.",
-        ),
-    ] = None,
+    wait: Wait = None,
 ) -> None:
     """Apply the pending revisions, each in a transaction of its own.
 

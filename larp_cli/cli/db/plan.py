@@ -6,6 +6,7 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
+from larp_cli.cli.options import Target
 
 app = new_app()
 
@@ -13,10 +14,7 @@ app = new_app()
 @app.command(cls=DatabaseCommand)
 def plan(
     ctx: typer.Context,
-    revision: Annotated[
-        str,
-        typer.Argument(help="Where to stop: a revision, the beginning of one, heads, or +N."),
-    ] = "head",
+    revision: Target = "head",
     check: Annotated[
         bool, typer.Option("--check", help="End with 3 when a hazard is not waived.")
     ] = False,

@@ -7,7 +7,7 @@ import typer
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.confirmation import typed_name
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import AllowProduction, Confirm, Yes
+from larp_cli.cli.options import AllowProduction, Confirm, Yes, named
 from larp_cli.errors import UsageError
 
 app = new_app()
@@ -20,7 +20,10 @@ def rollback(
         int | None, typer.Option(min=1, metavar="N", help="Undo the last N revisions; default: 1.")
     ] = None,
     to: Annotated[
-        str | None, typer.Option(metavar="REV", help="Undo what came after REV, or base for all.")
+        str | None,
+        typer.Option(
+            metavar="REV", callback=named, help="Undo what came after REV, or base for all."
+        ),
     ] = None,
     confirm: Confirm = None,
     yes: Yes = False,
@@ -42,8 +45,6 @@ def rollback(
 
     if steps is not None and to is not None:
         raise UsageError("--steps and --to exclude each other", hint="larp db rollback --help")
-    if to is not None and not to.strip():
-        raise UsageError("--to names no revision", hint="larp db rollback --help")
     larp: Context = ctx.obj
     larp.answer(
         undo(

@@ -6,7 +6,7 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import AllowProduction
+from larp_cli.cli.options import AllowProduction, named
 
 app = new_app()
 
@@ -16,7 +16,9 @@ def seed(
     ctx: typer.Context,
     env: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Load seeds/NAME/*.sql too; default: ENVIRONMENT."),
+        typer.Option(
+            metavar="NAME", callback=named, help="Load seeds/NAME/*.sql too; default: ENVIRONMENT."
+        ),
     ] = None,
     allow_production: AllowProduction = False,
 ) -> None:

@@ -7,7 +7,7 @@ import typer
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.confirmation import typed_name
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import AllowProduction, Confirm, Yes
+from larp_cli.cli.options import AllowProduction, Confirm, Yes, named
 
 app = new_app()
 
@@ -15,7 +15,9 @@ app = new_app()
 @app.command(cls=DatabaseCommand)
 def stamp(
     ctx: typer.Context,
-    revision: Annotated[str, typer.Argument(help="A revision, head, heads or base.")],
+    revision: Annotated[
+        str, typer.Argument(callback=named, help="A revision, head, heads or base.")
+    ],
     confirm: Confirm = None,
     yes: Yes = False,
     allow_production: AllowProduction = False,

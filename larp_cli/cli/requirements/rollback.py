@@ -7,7 +7,7 @@ import typer
 
 from larp_cli.cli.commands import LarpCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import HERE, Keep, Project
+from larp_cli.cli.options import HERE, Keep, Project, named
 
 app = new_app()
 
@@ -17,7 +17,9 @@ def rollback(
     ctx: typer.Context,
     which: Annotated[
         str | None,
-        typer.Argument(help="The backup, or the beginning of its name; default: the newest."),
+        typer.Argument(
+            callback=named, help="The backup, or the beginning of its name; default: the newest."
+        ),
     ] = None,
     project: Project = HERE,
     keep: Keep = 5,

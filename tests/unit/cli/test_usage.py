@@ -94,3 +94,25 @@ def test_a_password_on_the_command_line_is_not_repeated(larp: Larp) -> None:
 
     assert outcome.exit_code == ExitCode.USAGE
     assert "sesame" not in outcome.stderr
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "db stamp", "db migrate", "db plan", "db rollback --to", "db seed --env",
+        "requirements rollback",
+    ],
+)  # fmt: skip
+def test_an_empty_name_means_nothing(larp: Larp, words: str, blank: str) -> None:
+    """A variable that is not set must not stamp a database to base, or choose the first."""
+    outcome = larp(*words.split(), blank)
+
+    assert outcome.exit_code == ExitCode.USAGE
+    assert "it is empty" in outcome.stderr
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "-1", "1e9"])
+def test_no_waiting_is_for_ever(larp: Larp, seconds: str) -> None:
+    """What is waited for has an end."""
+    assert larp("db", "migrate", "--wait", seconds).exit_code == ExitCode.USAGE
