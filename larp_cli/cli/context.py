@@ -261,6 +261,13 @@ def _stopped(
     kind: type[LarpError], message: str, signal: KeyboardInterrupt, hint: str | None = None
 ) -> LarpError:
     """Tell a signal with what the work says about the place where it was stopped."""
-    error = kind("; ".join((message, *getattr(signal, "__notes__", ()))), hint=hint)
-    error.changed = getattr(signal, "changed", False)
+    told = [message]
+    changed = False
+    reminded: BaseException | None = signal
+    while reminded is not None:  # the first of several is the one to which the work has said it
+        told += getattr(reminded, "__notes__", ())
+        changed = changed or getattr(reminded, "changed", False)
+        reminded = reminded.__context__
+    error = kind("; ".join(told), hint=hint)
+    error.changed = changed
     return error

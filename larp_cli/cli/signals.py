@@ -29,10 +29,16 @@ _EXCEPTIONS: dict[int, type[KeyboardInterrupt]] = {
 }
 
 
+INSIST_AFTER, INSIST_EVERY = 8.0, 2.0
+"""Seconds after a signal, and then between two reminders. What is done about it may hang as
+well: psycopg waits for the server to confirm a cancelled statement, without an end."""
+
+
 class Signals:
     """What the signals of a command do."""
 
     def __init__(self) -> None:
+        self.insisting = False
         self.held = False
         """Whether they do nothing: the work is over, and what it opened is being closed.
 
@@ -42,7 +48,19 @@ class Signals:
     def arrive(self, number: int, _frame: FrameType | None) -> None:
         """Raise where the work is."""
         if not self.held:
+            self._insist(_EXCEPTIONS[number])
             raise _EXCEPTIONS[number]
+
+    def _insist(self, kind: type[KeyboardInterrupt]) -> None:
+        """Raise again, for as long as the command goes on."""
+
+        def remind(_number: int, _frame: FrameType | None) -> None:
+            if not self.held:
+                raise kind
+
+        self.insisting = True
+        signal.signal(signal.SIGALRM, remind)
+        signal.setitimer(signal.ITIMER_REAL, INSIST_AFTER, INSIST_EVERY)
 
 
 @contextmanager
@@ -56,15 +74,17 @@ def signals_as_exceptions(timeout: float | None) -> Iterator[Signals]:
     # Where it is ignored, as by nohup or in the background of a script, it stays so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         before[signal.SIGINT] = signal.signal(signal.SIGINT, signals.arrive)
+    others_alarm, others_timer = signal.getsignal(signal.SIGALRM), (0.0, 0.0)
     if timeout is not None:
-        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, signals.arrive)
+        signal.signal(signal.SIGALRM, signals.arrive)
         others_timer = signal.setitimer(signal.ITIMER_REAL, timeout)
     try:
         yield signals
     finally:
-        if timeout is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        signals.held = True
         for number, handler in before.items():
             signal.signal(number, handler)
-        if timeout is not None:
+        if timeout is not None or signals.insisting:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, others_alarm)
             signal.setitimer(signal.ITIMER_REAL, *others_timer)

@@ -240,7 +240,7 @@ class Runner:
         """Gather what there is to say about a run that stopped."""
         try:
             left = sorted(all_invalid_indexes(self._mutex) - invalid_before)
-        except psycopg.Error:
+        except (psycopg.Error, KeyboardInterrupt):  # a second signal: do without
             left = []
         return Stop(
             work=todo[0] if todo else None,
@@ -286,7 +286,7 @@ class Runner:
         )
         try:
             self._ledger.write(self._mutex, run)
-        except psycopg.Error as error:
+        except (psycopg.Error, KeyboardInterrupt) as error:
             self._observer.warning(f"the ledger could not be written: {type(error).__name__}")
 
 

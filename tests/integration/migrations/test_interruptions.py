@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import threading
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from larp_cli.cli import signals
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
 from tests.databases import has, running, until
@@ -108,3 +111,35 @@ def test_what_an_interrupted_revision_has_committed_is_told(
     assert json.loads(stdout)["changed"] is True
     assert "committed before it in this run: r1, and parts of this one" in stderr
     assert has(database, "towns")
+
+
+def test_a_server_that_does_not_even_cancel_is_left(
+    larp: Larp, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end does not depend on a session that has stopped dead."""
+    monkeypatch.setattr(signals, "INSIST_AFTER", 0.5)
+    project = foreign_project(tmp_path / "theirs")
+    project.chain(sql("SELECT pg_sleep(60)"))
+    stopped: list[int] = []
+
+    def stop() -> None:
+        until(lambda: running(database, "pg_sleep(60)"))
+        stopped.extend(running(database, "pg_sleep(60)"))
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    try:
+        outcome = larp(
+            *("db", "migrate", "-c", project.config, "--json", "--timeout", "2"),
+            env={"DATABASE_URL": database},
+        )
+    finally:
+        stopping.join()
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+    assert stopped
+    assert outcome.exit_code == ExitCode.UNREACHABLE
+    assert "stopped in revision r1" in outcome.document["error"]["message"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import threading
 
 import pytest
 
-from larp_cli.cli.signals import DeadlineSignal, signals_as_exceptions
+from larp_cli.cli import signals
+from larp_cli.cli.signals import DeadlineSignal, TerminationSignal, signals_as_exceptions
 from larp_cli.errors import ExitCode
 from tests.conftest import LarpProcess
 
@@ -93,6 +95,17 @@ def test_the_deadline_is_raised_where_the_work_is() -> None:
     """The alarm interrupts a wait that would not end by itself."""
     with pytest.raises(DeadlineSignal), signals_as_exceptions(0.01):
         threading.Event().wait(60)
+
+
+def test_a_signal_comes_again_where_its_answer_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is undone after a signal may wait for a server that does not answer."""
+    monkeypatch.setattr(signals, "INSIST_AFTER", 0.05)
+
+    with pytest.raises(TerminationSignal), signals_as_exceptions(None):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            threading.Event().wait(60)
 
 
 def test_the_handlers_of_before_are_put_back() -> None:
