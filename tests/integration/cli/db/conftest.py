@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from larp_cli.errors import ExitCode
+from tests import findings
+from tests.conftest import Larp
 from tests.projects import ForeignProject, foreign_project
 
 type Use = Callable[[str], str]
@@ -44,3 +47,15 @@ def build(tmp_path: Path) -> Build:
         return foreign_project(tmp_path / name, **parts)
 
     return build
+
+
+@pytest.fixture
+def modelled_project(
+    build: Build, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch
+) -> ForeignProject:
+    """A project of others whose models equal the schema."""
+    project = build(models=findings.MODELS)
+    monkeypatch.setenv("ALEMBIC_CONFIG", project.config)
+    project.revision("hero", findings.HERO)
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+    return project

@@ -1,4 +1,4 @@
-"""``larp db check``: whether models, revision files and database fit together."""
+"""``larp db check``: whether revision files and database fit together, and that it only looks."""
 
 from __future__ import annotations
 
@@ -10,63 +10,12 @@ import psycopg
 import pytest
 
 from larp_cli.errors import ExitCode
-from tests.conftest import Larp, Outcome
+from tests.conftest import Larp
 from tests.databases import HEAD, SCHEMA, dump, held_mutex, query
+from tests.findings import HERO, MODELS, check, codes, found
 from tests.integration.cli.db.conftest import Build, Use
 from tests.projects import ForeignProject, sql
-from tests.servers import PASSWORD, Server
-
-MODELS = """
-sa.Table(
-    "hero", target_metadata, sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False), sa.Column("age", sa.Integer),
-    sa.Index("ix_hero_name", "name"),
-)
-"""
-HERO = """
-op.create_table(
-    "hero", sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False), sa.Column("age", sa.Integer),
-)
-op.create_index("ix_hero_name", "hero", ["name"])
-"""
-
-
-@pytest.fixture
-def project(
-    build: Build, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch
-) -> ForeignProject:
-    """A project whose models equal the schema."""
-    project = build(models=MODELS)
-    monkeypatch.setenv("ALEMBIC_CONFIG", project.config)
-    project.revision("hero", HERO)
-    assert larp("db", "migrate").exit_code == ExitCode.OK
-    return project
-
-
-def check(larp: Larp, *arguments: str) -> Outcome:
-    """Check, and hold both formats to the same answer."""
-    plain = larp("db", "check", *arguments)
-    outcome = larp("db", "check", "--json", *arguments)
-    assert plain.exit_code == outcome.exit_code == outcome.document["exit_code"]
-    assert outcome.document["changed"] is False
-    for finding in outcome.result["findings"]:
-        assert finding["code"] in outcome.document["error"]["message"]
-        assert finding["code"] in plain.stdout
-    assert PASSWORD not in plain.stdout + plain.stderr + outcome.stdout + outcome.stderr
-    return outcome
-
-
-def found(outcome: Outcome) -> list[tuple[str, str]]:
-    """List the findings as code and message."""
-    assert (outcome.exit_code == ExitCode.NEGATIVE) == bool(outcome.result["findings"])
-    return [(finding["code"], finding["message"]) for finding in outcome.result["findings"]]
-
-
-def codes(outcome: Outcome) -> list[str]:
-    """List the codes of the findings."""
-    return [code for code, _ in found(outcome)]
-
+from tests.servers import Server
 
 # --- in order -------------------------------------------------------------------------
 
@@ -91,7 +40,7 @@ def test_the_embedded_database_can_be_checked(larp: Larp) -> None:
     assert check(larp).exit_code == ExitCode.OK
 
 
-def test_a_project_of_others_is_in_order(larp: Larp, project: ForeignProject) -> None:
+def test_a_project_of_others_is_in_order(larp: Larp, modelled_project: ForeignProject) -> None:
     """Its env.py says which models there are; how it names its files is its own matter."""
     outcome = check(larp)
 
@@ -125,10 +74,10 @@ def test_an_empty_database_is_not_initialised(larp: Larp, empty: str) -> None:
     assert found(check(larp)) == []
 
 
-def test_pending_revisions_are_named(larp: Larp, project: ForeignProject) -> None:
+def test_pending_revisions_are_named(larp: Larp, modelled_project: ForeignProject) -> None:
     """Exit 3 until they are applied."""
-    project.revision("a1", sql("SELECT 1"), after="hero")
-    project.revision("b2", sql("SELECT 2"), after="a1")
+    modelled_project.revision("a1", sql("SELECT 1"), after="hero")
+    modelled_project.revision("b2", sql("SELECT 2"), after="a1")
 
     outcome = check(larp)
 
@@ -146,10 +95,10 @@ def test_a_database_that_is_ahead_is_named(larp: Larp, ready: str) -> None:
     assert "fff999" in message
 
 
-def test_several_heads_are_named(larp: Larp, project: ForeignProject) -> None:
+def test_several_heads_are_named(larp: Larp, modelled_project: ForeignProject) -> None:
     """Two branches are a finding, also where both are applied."""
-    project.revision("left", sql("SELECT 1"), after="hero")
-    project.revision("right", sql("SELECT 2"), after="hero")
+    modelled_project.revision("left", sql("SELECT 1"), after="hero")
+    modelled_project.revision("right", sql("SELECT 2"), after="hero")
 
     assert codes(check(larp)) == ["several_heads", "pending"]
     assert larp("db", "migrate", "heads").exit_code == ExitCode.OK
@@ -159,147 +108,14 @@ def test_several_heads_are_named(larp: Larp, project: ForeignProject) -> None:
     assert "merge heads" in outcome.document["error"]["hint"]
 
 
-# --- drift ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("change", "difference", "repair"),
-    [
-        (
-            "CREATE TABLE stray (id int)",
-            "table stray is in the database, not in the models",
-            "op.drop_table('stray')",
-        ),
-        (
-            "DROP TABLE hero",
-            "table hero is in the models, not in the database",
-            "op.create_table('hero'",
-        ),
-        (
-            "ALTER TABLE hero ADD COLUMN more int",
-            "column hero.more is in the database, not in the models",
-            "op.drop_column('hero', 'more')",
-        ),
-        (
-            "ALTER TABLE hero DROP COLUMN age",
-            "column hero.age is in the models, not in the database",
-            "op.add_column('hero', sa.Column('age'",
-        ),
-        (
-            "ALTER TABLE hero ALTER COLUMN name DROP NOT NULL",
-            "column hero.name takes NULL in the database, takes no NULL in the models",
-            "nullable=False",
-        ),
-        (
-            "ALTER TABLE hero ALTER COLUMN age TYPE bigint",
-            "column hero.age has the type BIGINT in the database, INTEGER in the models",
-            "type_=sa.Integer()",
-        ),
-        (
-            "DROP INDEX ix_hero_name",
-            "index ix_hero_name on hero is in the models, not in the database",
-            "op.create_index('ix_hero_name', 'hero'",
-        ),
-        (
-            "ALTER TABLE hero ADD CONSTRAINT uq_age UNIQUE (age)",
-            "constraint uq_age on hero is in the database, not in the models",
-            "op.drop_constraint(",
-        ),
-        (
-            "ALTER TABLE hero ADD CONSTRAINT fk_age FOREIGN KEY (age) REFERENCES hero (id)",
-            "foreign key fk_age on hero is in the database, not in the models",
-            "op.drop_constraint(",
-        ),
-        (
-            "COMMENT ON TABLE hero IS 'of old'",
-            "remove table comment: hero",
-            "op.drop_table_comment(",
-        ),
-    ],
-)
-def test_drift_is_told_in_words_and_as_operations(
-    larp: Larp, project: ForeignProject, empty: str, change: str, difference: str, repair: str
-) -> None:
-    """Each difference between models and schema, and what would make them equal."""
-    query(empty, change)
-
-    outcome = check(larp)
-
-    assert ("model_drift", difference) in found(outcome)
-    assert set(codes(outcome)) == {"model_drift"}
-    assert repair in "\n".join(outcome.result["repair"])
-    assert repair in larp("db", "check").stdout
-
-
-def test_a_changed_default_is_told(larp: Larp, build: Build, empty: str) -> None:
-    """Where env.py asks for it, defaults are compared too."""
-    project = build(models=MODELS, options="compare_server_default=True")
-    project.revision("hero", HERO)
-    larp("db", "migrate", "-c", project.config)
-    query(empty, "ALTER TABLE hero ALTER COLUMN age SET DEFAULT 7")
-
-    outcome = check(larp, "-c", project.config)
-
-    expected = "column hero.age has the default 7 in the database, none in the models"
-    assert found(outcome) == [("model_drift", expected)]
-
-
-def test_a_stray_table_in_our_schema_is_drift_and_one_elsewhere_is_not(
-    larp: Larp, ready: str
-) -> None:
-    """What others keep in the database is nobody's business here."""
-    query(ready, "CREATE SCHEMA theirs; CREATE TABLE theirs.table_of_theirs (id int)")
-    assert found(check(larp)) == []
-    query(ready, f"CREATE TABLE {SCHEMA}.stray (id int)")
-
-    expected = f"table {SCHEMA}.stray is in the database, not in the models"
-    assert found(check(larp)) == [("model_drift", expected)]
-
-
-def test_an_env_py_may_leave_differences_out(larp: Larp, build: Build, empty: str) -> None:
-    """Its own filters and hooks decide what is compared, as they do for `alembic check`."""
-    forget = "lambda context, revision, directives: directives.clear()"
-    project = build(models=MODELS, options=f"process_revision_directives={forget}")
-    project.revision("hero", HERO)
-    larp("db", "migrate", "-c", project.config)
-    query(empty, "CREATE TABLE stray (id int)")
-
-    assert found(check(larp, "-c", project.config)) == []
-
-
-def test_a_project_without_models_is_not_compared(
-    larp: Larp, project: ForeignProject, empty: str
-) -> None:
-    """The check says so, and the rest is checked."""
-    text = project.environment.read_text()
-    project.environment.write_text(text.replace("target_metadata=target_metadata", "tag=None"))
-    query(empty, "CREATE TABLE stray (id int)")
-
-    outcome = check(larp)
-
-    assert found(outcome) == []
-    assert outcome.result["skipped"] == ["models equal schema: env.py has no target_metadata"]
-    assert "not checked: models equal schema" in larp("db", "check").stdout
-
-
-def test_models_that_cannot_be_compared_are_an_error(larp: Larp, project: ForeignProject) -> None:
-    """An env.py that fails ends in 4, not in a clean answer."""
-    text = project.environment.read_text()
-    broken = "include_name=lambda *rest: 1 / 0, target_metadata=target_metadata"
-    project.environment.write_text(text.replace("target_metadata=target_metadata", broken))
-
-    outcome = larp("db", "check", "--json")
-
-    assert outcome.exit_code == ExitCode.CONFIGURATION
-    assert "ZeroDivisionError" in outcome.document["error"]["message"]
-
-
 # --- files and indexes ----------------------------------------------------------------
 
 
-def test_a_file_that_was_edited_after_it_ran_is_named(larp: Larp, project: ForeignProject) -> None:
+def test_a_file_that_was_edited_after_it_ran_is_named(
+    larp: Larp, modelled_project: ForeignProject
+) -> None:
     """The ledger knows what the file was; a revision that did not run may be edited."""
-    path = project.directory / "scripts" / "versions" / "hero.py"
+    path = modelled_project.directory / "scripts" / "versions" / "hero.py"
     path.write_text(f"{path.read_text()}\n# an afterthought\n")
 
     ((code, message),) = found(check(larp))
@@ -339,12 +155,12 @@ def test_an_invalid_index_is_named_and_the_hint_mends_it(larp: Larp, ready: str)
     ],
 )
 def test_files_are_named_as_the_project_says(
-    larp: Larp, project: ForeignProject, template: str, name: str, fits: bool
+    larp: Larp, modelled_project: ForeignProject, template: str, name: str, fits: bool
 ) -> None:
     """A project with a file_template of its own has its files held to it."""
-    ini = Path(project.config)
+    ini = Path(modelled_project.config)
     ini.write_text(ini.read_text().replace("[alembic]", f"[alembic]\nfile_template = {template}"))
-    versions = project.directory / "scripts" / "versions"
+    versions = modelled_project.directory / "scripts" / "versions"
     (versions / "hero.py").rename(versions / f"{name}.py")
 
     outcome = check(larp)
@@ -355,10 +171,10 @@ def test_files_are_named_as_the_project_says(
 
 @pytest.mark.parametrize("docstring", ["", '""" """', '"""Revision ID: hero\n\nCreated"""'])
 def test_a_revision_without_a_description_is_named(
-    larp: Larp, project: ForeignProject, docstring: str
+    larp: Larp, modelled_project: ForeignProject, docstring: str
 ) -> None:
     """What a revision does has to stand in its file."""
-    path = project.revision("next", "pass", after="hero")
+    path = modelled_project.revision("next", "pass", after="hero")
     path.write_text(path.read_text().replace('"""do next"""', docstring))
     larp("db", "migrate")
 
@@ -368,9 +184,9 @@ def test_a_revision_without_a_description_is_named(
     assert str(path) in message
 
 
-def test_every_finding_is_listed(larp: Larp, project: ForeignProject, empty: str) -> None:
+def test_every_finding_is_listed(larp: Larp, modelled_project: ForeignProject, empty: str) -> None:
     """One answer names all that does not fit."""
-    path = project.directory / "scripts" / "versions" / "hero.py"
+    path = modelled_project.directory / "scripts" / "versions" / "hero.py"
     path.write_text(path.read_text().replace('"""do hero"""', ""))
     query(empty, "CREATE TABLE stray (id int)")
 
@@ -410,10 +226,10 @@ def test_a_role_that_may_only_read_can_check(
     assert outcome.exit_code == ExitCode.OK, outcome.stdout
 
 
-def test_what_env_py_prints_stays_off_stdout(larp: Larp, project: ForeignProject) -> None:
+def test_what_env_py_prints_stays_off_stdout(larp: Larp, modelled_project: ForeignProject) -> None:
     """With --json stdout is one document."""
-    text = project.environment.read_text()
-    project.environment.write_text(f"{text}\nprint('hello from env.py')\n")
+    text = modelled_project.environment.read_text()
+    modelled_project.environment.write_text(f"{text}\nprint('hello from env.py')\n")
 
     document: dict[str, Any] = larp("db", "check", "--json").document
 
