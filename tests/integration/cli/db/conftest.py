@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from larp_cli.errors import ExitCode
-from tests import findings
+from tests import findings, plans
 from tests.conftest import Larp
 from tests.projects import ForeignProject, foreign_project
 
@@ -57,5 +57,17 @@ def modelled_project(
     project = build(models=findings.MODELS)
     monkeypatch.setenv("ALEMBIC_CONFIG", project.config)
     project.revision("hero", findings.HERO)
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+    return project
+
+
+@pytest.fixture
+def hero_project(
+    build: Build, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch
+) -> ForeignProject:
+    """A project of others whose first revision made and filled a table."""
+    project = build()
+    monkeypatch.setenv("ALEMBIC_CONFIG", project.config)
+    project.revision("hero", plans.HERO)
     assert larp("db", "migrate").exit_code == ExitCode.OK
     return project
