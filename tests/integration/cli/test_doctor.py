@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from larp_cli.doctor import report
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp, Outcome
 from tests.databases import HEAD
 from tests.poolers import pgbouncer
+from tests.projects import foreign_project
 from tests.servers import PASSWORD, Server
 
 
@@ -57,14 +59,34 @@ def test_it_works_without_a_database(larp: Larp, dead_database: str) -> None:
 def test_each_way_to_the_database_is_tried_once(
     larp: Larp, initialised: str, dead_database: str
 ) -> None:
-    """Of two URLs each is told by itself, and what needs the broken one refers to it."""
+    """Of two URLs each is told by itself, and what needs the broken one takes the other."""
     environment = {"DATABASE_URL": initialised, "DATABASE_MIGRATION_URL": dead_database}
     outcome = larp("doctor", "--json", env=environment)
 
     assert sections(outcome)["connection"]["standby"] == "no"
     assert "no server listens" in problems(outcome)["connection for migrations"]
-    assert problems(outcome)["schema"] == "there is no connection for migrations, see above"
+    assert sections(outcome)["schema"]["revisions"] == HEAD
     assert sections(outcome)["health"]["database"].startswith("pass")
+
+
+@pytest.mark.parametrize("options", [(), ("--timeout", "3")], ids=["by itself", "--timeout"])
+def test_an_environment_that_hangs_costs_its_section(
+    larp: Larp,
+    tmp_path: Path,
+    initialised: str,
+    options: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Somebody's env.py that never returns is cut off, and the report is there."""
+    monkeypatch.setattr(report, "SECTION_DEADLINE", 2.0)
+    project = foreign_project(tmp_path / "theirs", before="import time; time.sleep(60)")
+    project.chain("pass")
+    environment = {"DATABASE_URL": initialised}
+    outcome = larp("doctor", "--json", "-c", project.config, *options, env=environment)
+
+    assert outcome.exit_code == ExitCode.OK
+    assert problems(outcome)["schema"].startswith("not finished within ")
+    assert "database" in sections(outcome)["connection"]
 
 
 def test_a_server_that_says_nothing_costs_one_timeout(larp: Larp) -> None:
@@ -111,3 +133,14 @@ def test_it_shows_no_secret(larp: Larp, initialised: str, arguments: tuple[str, 
     assert environment["SECRET_KEY"] not in told
     assert PASSWORD not in told
     assert initialised.split(":")[2].partition("@")[0] not in told
+
+
+def test_a_short_timeout_still_gives_a_report(larp: Larp) -> None:
+    """What there is no time for says so; the report is whole, and ends with 0."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://larp@127.0.0.1:{silent.getsockname()[1]}/larp"
+        outcome = larp("doctor", "--json", "--timeout", "1.5", env={"DATABASE_URL": url})
+
+    assert outcome.exit_code == ExitCode.OK
+    assert "larp" in sections(outcome)["versions"]
+    assert "connection" in problems(outcome)

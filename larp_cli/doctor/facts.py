@@ -1,8 +1,4 @@
-"""A report of everything that matters, made of what can be found out.
-
-Each section is on its own: where one fails it says why, and the next one is made. So it is
-of use when everything is broken, which is when it is asked for.
-"""
+"""What each section of the report asks: names and values, as far as they can be had."""
 
 from __future__ import annotations
 
@@ -13,23 +9,18 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psycopg.errors import ConnectionTimeout
-
 from larp_cli import __version__
-from larp_cli.database.connection import within
-from larp_cli.errors import CommandFailed, LarpError
-from larp_cli.results import Diagnosis, Fact, Section
+from larp_cli.errors import LarpError
 from larp_cli.results.base import sized
 
 if TYPE_CHECKING:
     import psycopg
 
-    from larp_cli.database.target import Database, Databases
+    from larp_cli.database.target import Database
     from larp_cli.health.subject import Subject
     from larp_cli.migrations.project import Project
 
@@ -62,84 +53,14 @@ SELECT current_database(), current_user, pg_is_in_recovery(),
         FROM pg_stat_activity WHERE pid <> pg_backend_pid())
 """
 
-SECTION_DEADLINE = 20.0
-"""Seconds. A server or a pooler may let us in and then say nothing."""
+CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv", "/run/secrets/kubernetes.io")
+"""What Docker, Podman and Kubernetes leave in a container."""
 
 type Facts = Iterable[tuple[str, object]]
 
 
-def diagnose(
-    *,
-    home: Callable[[], Path],
-    databases: Callable[[], Databases],
-    project: Callable[[], Project],
-    subject: Callable[[], Subject],
-) -> Diagnosis:
-    """Find out what can be found out; nothing is raised for what cannot.
-
-    A database that cannot be reached is tried once for each URL, so that one in a black hole
-    costs its connect timeout, and not that of every section.
-
-    Args:
-        home: Gives LARP_HOME, or fails where the settings do.
-        databases: Gives the database by each of its URLs, or fails.
-        project: Gives the Alembic project, or fails.
-        subject: Gives what health checks look at, or fails.
-    """
-    ways = _connections(databases)
-
-    def migration() -> Database:
-        if ways[-1].problem is not None:
-            raise CommandFailed(f"there is no {ways[-1].title}, see above")
-        return databases().migration
-
-    return Diagnosis(
-        sections=(
-            _section("versions", _versions),
-            _section("machine", lambda: _machine(home)),
-            _section("settings", _settings),
-            *ways,
-            _section("server settings", lambda: _server_settings(migration())),
-            _section("schema", lambda: _schema(migration(), project())),
-            _section("health", lambda: _health(subject())),
-        )
-    )
-
-
-def _connections(databases: Callable[[], Databases]) -> tuple[Section, ...]:
-    """Try each way to the database; migrations may have one of their own."""
-    try:
-        found = databases()
-    except LarpError as error:
-        return (Section(title="connection", facts=(), problem=error.message, hint=error.hint),)
-    ways = {"connection": found.application}
-    if found.migration is not found.application:
-        ways["connection for migrations"] = found.migration
-    return tuple(_section(title, partial(_connection, way)) for title, way in ways.items())
-
-
-def _section(title: str, find: Callable[[], Facts]) -> Section:
-    """Gather facts for so long as they come; what stops them is a part of the report."""
-    facts: list[Fact] = []
-    problem = hint = None
-
-    def gather() -> None:
-        for name, value in find():
-            told = ("no", "yes")[value] if isinstance(value, bool) else str(value)
-            facts.append(Fact(name=name, value=told))
-
-    try:
-        within(SECTION_DEADLINE, gather)
-    except LarpError as error:
-        problem, hint = error.message, error.hint
-    except ConnectionTimeout:
-        problem = f"no answer within {SECTION_DEADLINE:g} s"
-    except Exception as error:  # noqa: B902 - a report of what is broken must not break
-        problem = f"{type(error).__name__}: {error}"
-    return Section(title=title, facts=tuple(facts), problem=problem, hint=hint)
-
-
-def _versions() -> Iterator[tuple[str, object]]:
+def versions() -> Iterator[tuple[str, object]]:
+    """Name the versions of all that takes part."""
     yield "larp", __version__
     yield "Python", f"{platform.python_version()} ({sys.executable})"
     yield "system", platform.platform()
@@ -151,21 +72,36 @@ def _versions() -> Iterator[tuple[str, object]]:
     from psycopg import pq
 
     yield "libpq", f"{pq.version()} ({pq.__impl__})"
+    for name in ("psql", "pg_dump", "pg_restore"):
+        yield name, _programs(name)
 
 
-def _machine(home: Callable[[], Path]) -> Iterator[tuple[str, object]]:
+def _programs(name: str) -> str:
+    """List the client programs that backups have to choose from."""
+    from larp_cli.database.programs import find_programs, major_version
+
+    try:
+        found = find_programs(name, server_major=0)
+    except LarpError as error:
+        return error.message
+    return ", ".join(f"{major_version(path)} ({path})" for path in found)
+
+
+def machine(home: Callable[[], Path]) -> Iterator[tuple[str, object]]:
+    """Say where larp runs, and how much room there is."""
     yield "time", datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     yield "user", f"uid {os.getuid()}, gid {os.getgid()}"
     yield "processors", os.cpu_count()
     yield "current directory", Path.cwd()
-    yield "container", Path("/.dockerenv").exists() or "KUBERNETES_SERVICE_HOST" in os.environ
+    yield "container", any(Path(mark).exists() for mark in CONTAINER_MARKS)
     place = home()
     yield "LARP_HOME", place
     there = next(path for path in (place, *place.parents) if path.exists())
     yield "free on its disk", sized(shutil.disk_usage(there).free)
 
 
-def _settings() -> Iterator[tuple[str, object]]:
+def settings() -> Iterator[tuple[str, object]]:
+    """Give every setting with its origin, what is wrong with them first."""
     from larp_cli.configuration import config_check, config_show
 
     check = config_check()
@@ -175,16 +111,17 @@ def _settings() -> Iterator[tuple[str, object]]:
         yield setting.name, f"{setting.value} (from {setting.origin})"
 
 
-def _connection(database: Database) -> Iterator[tuple[str, object]]:
+def connection(database: Database) -> Iterator[tuple[str, object]]:
+    """Say which server answers, as whom we enter, and what stands between."""
     yield database.url_setting, database.url.safe
     began = time.monotonic()
-    with database.connection(application_name="larp-doctor") as connection:
+    with database.connection(application_name="larp-doctor") as opened:
         yield "connected in", f"{(time.monotonic() - began) * 1000:.1f} ms"
-        row = connection.execute(SESSION).fetchone()
+        row = opened.execute(SESSION).fetchone()
         assert row is not None
         name, user, standby, tls, server, search_path, uptime, size, oldest = row
         yield "server", server
-        yield "host", f"{connection.info.host}:{connection.info.port}"
+        yield "host", f"{opened.info.host}:{opened.info.port}"
         yield "up for", uptime
         yield "database", f"{name}, {size}"
         yield "user", user
@@ -192,7 +129,7 @@ def _connection(database: Database) -> Iterator[tuple[str, object]]:
         yield "TLS", tls or "none"
         yield "standby", standby
         yield "oldest open transaction", oldest or "none"
-        yield "pooler between", _pooler(database, connection)
+        yield "pooler between", _pooler(database, opened)
 
 
 def _pooler(database: Database, connection: psycopg.Connection) -> str:
@@ -208,16 +145,14 @@ def _pooler(database: Database, connection: psycopg.Connection) -> str:
     return "yes, with a session for each client"
 
 
-def _server_settings(database: Database) -> Iterator[tuple[str, object]]:
-    with database.connection(application_name="larp-doctor") as connection:
-        yield from _asked(connection)
+def server_settings(database: Database) -> Iterator[tuple[str, object]]:
+    """Give the server's settings that decide how migrations and probes fare."""
+    with database.connection(application_name="larp-doctor") as opened:
+        yield from opened.execute(ASKED_SETTINGS, (list(SERVER_SETTINGS),)).fetchall()
 
 
-def _asked(connection: psycopg.Connection) -> list[tuple[str, object]]:
-    return list(connection.execute(ASKED_SETTINGS, (list(SERVER_SETTINGS),)))
-
-
-def _schema(database: Database, project: Project) -> Iterator[tuple[str, object]]:
+def schema(database: Database, project: Project) -> Iterator[tuple[str, object]]:
+    """Say where the database stands, and how its last runs ended."""
     from larp_cli.migrations.status import migration_history, migration_status
 
     yield "project", project.config_file
@@ -237,7 +172,8 @@ def _schema(database: Database, project: Project) -> Iterator[tuple[str, object]
         yield f"run of {run.revision}", f"{told} at {at}" + (f": {run.error}" if run.error else "")
 
 
-def _health(subject: Subject) -> Iterator[tuple[str, object]]:
+def health(subject: Subject) -> Iterator[tuple[str, object]]:
+    """Make every health check once."""
     from larp_cli.health.checks import NAMES
     from larp_cli.health.inspector import inspect_once
 

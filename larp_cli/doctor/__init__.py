@@ -1,0 +1,5 @@
+"""One report of everything that matters, made of what can be found out."""
+
+from larp_cli.doctor.report import Doctor
+
+__all__ = ["Doctor"]

@@ -1,0 +1,96 @@
+"""``larp db migrate``: of several migrators one migrates, and the others wait in bounds."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from larp_cli.errors import ExitCode
+from tests.conftest import Larp, LarpProcess
+from tests.databases import has, held_mutex, query, running, until, value, versions
+from tests.integration.cli.db.conftest import Build
+from tests.projects import VERSIONS, sql
+
+
+def test_a_migrator_that_waits_says_for_whom_and_gives_up_in_time(larp: Larp, empty: str) -> None:
+    """The holder's pid and application are named while waiting and in the error."""
+    with held_mutex(empty, application="deploy 17") as holder:
+        began = time.monotonic()
+        outcome = larp("db", "migrate", "--json", env={"MIGRATION_MUTEX_WAIT": "0.3"})
+        waited = time.monotonic() - began
+        pid = holder.info.backend_pid
+
+    assert outcome.exit_code == ExitCode.LOCKED
+    assert f"pid {pid} (deploy 17, user larp_owner" in outcome.document["error"]["message"]
+    assert re.search(rf"^waiting: .*pid {pid} \(deploy 17", outcome.stderr, re.MULTILINE)
+    assert 0.3 <= waited < 5
+    assert not has(empty, "larp_manager.alembic_version")
+
+
+def test_a_migrator_that_waited_finds_the_work_done(
+    larp_process: LarpProcess, build: Build, empty: str
+) -> None:
+    """Of three at once one applies each revision; the others succeed with nothing to do."""
+    project = build()
+    project.chain(sql("CREATE TABLE once ()", "SELECT pg_sleep(0.5)"), sql("CREATE TABLE two ()"))
+
+    processes = [
+        larp_process.start("db", "migrate", "-c", project.config, "--json") for _ in range(3)
+    ]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert sum('"changed": true' in output for output in outputs) == 1
+    assert versions(empty, VERSIONS) == ["r2"]
+
+
+def test_a_migrator_that_lost_the_mutex_does_not_go_on(
+    larp_process: LarpProcess, build: Build, empty: str
+) -> None:
+    """When the session that holds the mutex ends, no further revision is begun."""
+    project = build()
+    project.chain(sql("SELECT pg_sleep(1)"), sql("CREATE TABLE second ()"))
+
+    with larp_process.start("db", "migrate", "-c", project.config, "--json") as process:
+        until(lambda: running(empty, "pg_sleep"))
+        query(
+            empty,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'larp-migrate-mutex'",
+        )
+        stdout, _ = process.communicate(timeout=30)
+
+    assert process.returncode == ExitCode.UNREACHABLE, stdout
+    assert "committed before it in this run: r1" in stdout
+    assert versions(empty, VERSIONS) == ["r1"]
+    assert not has(empty, "second")
+
+
+def test_the_mutex_of_one_schema_does_not_hold_up_another(larp: Larp, empty: str) -> None:
+    """Two installations in two schemas of one database migrate independently."""
+    with held_mutex(empty, "other_schema"):
+        outcome = larp("db", "migrate", env={"MIGRATION_MUTEX_WAIT": "0"})
+
+    assert outcome.exit_code == ExitCode.OK
+
+
+def test_a_signal_while_waiting_for_the_mutex_ends_the_waiting(
+    larp_process: LarpProcess, empty: str
+) -> None:
+    """SIGTERM ends a migrator that only waits, and the database stays as it was."""
+    with held_mutex(empty):
+        with larp_process.start("db", "migrate", stderr=None, stdout=None) as process:
+            until(lambda: _waiting(empty))
+            process.terminate()
+            process.wait(timeout=20)
+
+    assert process.returncode == ExitCode.TERMINATED
+    assert not has(empty, "larp_manager.alembic_version")
+
+
+def _waiting(url: str) -> bool:
+    statement = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE application_name = 'larp-migrate-mutex' AND datname = current_database()"
+    )
+    return bool(value(url, statement))
