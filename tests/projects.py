@@ -114,6 +114,9 @@ def downgrade():
 {downgrade}
 '''
 
+VERSIONS = "alembic_version"
+"""Version table of a project that names no other."""
+
 
 @dataclass(frozen=True)
 class ForeignProject:

@@ -1,4 +1,4 @@
-"""``larp db migrate``: a revision that fails, or is stopped, leaves what was committed before it."""
+"""``larp db migrate``: a revision that fails or is stopped leaves what was committed before it."""
 
 from __future__ import annotations
 
