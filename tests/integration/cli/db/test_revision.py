@@ -8,63 +8,15 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from larp_cli.errors import ExitCode
 from larp_cli.migrations import author, project
-from tests.conftest import ROOT, Larp, LarpProcess, Outcome
-from tests.databases import HEAD, SCHEMA, dump, has, query, versions
-from tests.integration.cli.db.conftest import Build
-from tests.projects import ForeignProject
-from tests.servers import PASSWORD
-
-MODELS = """
-import enum
-from typing import Any
-
-from sqlalchemy.dialects.postgresql import ARRAY
-
-from larp_cli.models import metadata_for
-
-target_metadata = metadata_for("larp_manager")
-mood = sa.Enum("calm", "cross", name="mood", schema="larp_manager")
-guild = sa.Table(
-    "guild", target_metadata, sa.Column("id", sa.Uuid, primary_key=True),
-    sa.Column("name", sa.Text, unique=True), sa.Column("moods", ARRAY(mood)),
-)
-sa.Table(
-    "player", target_metadata, sa.Column("id", sa.Uuid, primary_key=True),
-    sa.Column("name", sa.String(50), nullable=False, index=True), sa.Column("mood", mood),
-    sa.Column("guild_id", sa.ForeignKey("larp_manager.guild.id")),
-    sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.func.now()),
-    sa.CheckConstraint("length(name) > 1", name="long_enough"),
-)
-"""
-ALONE = """
-sa.Table("hero", target_metadata, sa.Column("id", sa.Integer, primary_key=True))
-"""
-
-
-@dataclass(frozen=True)
-class Copy:
-    """A copy of our own project, with models of its own."""
-
-    directory: Path
-
-    @property
-    def files(self) -> set[Path]:
-        """The revision files, and whatever else was left beside them."""
-        versions = self.directory / "alembic" / "versions"
-        return {path for path in versions.iterdir() if path.name != "__pycache__"}
-
-    @property
-    def debris(self) -> set[str]:
-        """What is beside the scripts and does not belong there."""
-        known = {"env.py", "script.py.mako", "versions", "__pycache__"}
-        return {path.name for path in (self.directory / "alembic").iterdir()} - known
+from tests.conftest import ROOT, Larp, LarpProcess
+from tests.databases import HEAD, SCHEMA, dump, has, query
+from tests.revisions import MODELS, Copy, write
 
 
 @pytest.fixture
@@ -84,13 +36,6 @@ def copy(tmp_path: Path, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("ALEMBIC_CONFIG", str(directory / "alembic.ini"))
     assert larp("db", "migrate").exit_code == ExitCode.OK
     return Copy(directory)
-
-
-def write(larp: Larp, message: str, *arguments: str) -> Outcome:
-    """Write a revision, which has to succeed."""
-    outcome = larp("db", "revision", "-m", message, "--json", *arguments)
-    assert outcome.exit_code == ExitCode.OK, outcome.stdout + outcome.stderr
-    return outcome
 
 
 # --- from the models ------------------------------------------------------------------
@@ -275,98 +220,6 @@ def test_a_message_of_several_lines_becomes_one(larp: Larp, copy: Copy) -> None:
 # --- where it goes --------------------------------------------------------------------
 
 
-def test_a_project_of_others_gets_its_file_in_its_way(larp: Larp, build: Build, empty: str) -> None:
-    """Its template, its file names and its env.py are used."""
-    theirs = build(models=ALONE)
-    template = (ROOT / "alembic" / "script.py.mako").read_text()
-    (theirs.directory / "scripts" / "script.py.mako").write_text(f"{template}\n# theirs\n")
-
-    outcome = write(larp, "Add heroes", "-c", theirs.config)
-
-    path = Path(outcome.result["path"])
-    assert path.parent == theirs.directory / "scripts" / "versions"
-    assert path.name == f"{outcome.result['revision']}_add_heroes.py"
-    assert path.read_text().endswith("# theirs\n")
-    assert outcome.result["down_revisions"] == []
-    assert larp("db", "migrate", "-c", theirs.config).exit_code == ExitCode.OK
-    assert versions(empty, "alembic_version") == [outcome.result["revision"]]
-    assert larp("db", "check", "-c", theirs.config).exit_code == ExitCode.OK
-
-
-def test_a_project_of_others_may_have_several_places(larp: Larp, build: Build, empty: str) -> None:
-    """The file goes to where the head is, also into directories by year."""
-    theirs = build(models=ALONE)
-    shutil.copy(ROOT / "alembic" / "script.py.mako", theirs.directory / "scripts")
-    ini = Path(theirs.config)
-    places = "version_locations = %(here)s/one:%(here)s/two\nfile_template = %%(year)d/%%(slug)s\n"
-    recursive = "recursive_version_locations = true\n"
-    ini.write_text(ini.read_text().replace("[alembic]\n", f"[alembic]\n{places}{recursive}"))
-    for place in ("one", "two"):
-        (theirs.directory / place).mkdir()
-    theirs.revision("first").rename(theirs.directory / "two" / "first.py")
-
-    outcome = write(larp, "second", "--empty", "-c", theirs.config)
-
-    path = Path(outcome.result["path"])
-    assert path.parents[1] == theirs.directory / "two"
-    assert path.name == "second.py"
-    assert outcome.result["down_revisions"] == ["first"]
-
-
-def test_several_heads_have_to_be_merged_first(larp: Larp, build: Build, empty: str) -> None:
-    """Which of them a new revision follows is not for us to say."""
-    theirs = build(models=ALONE)
-    theirs.revision("left")
-    theirs.revision("right")
-
-    outcome = larp("db", "revision", "--empty", "-m", "x", "-c", theirs.config, "--json")
-
-    assert outcome.exit_code == ExitCode.CONFIGURATION
-    assert "merge heads" in outcome.document["error"]["hint"]
-
-
-def test_a_project_without_models_can_only_have_empty_revisions(
-    larp: Larp, build: Build, empty: str
-) -> None:
-    """There is nothing to compare with, and the hint says what to do."""
-    theirs = build()
-    text = theirs.environment.read_text()
-    theirs.environment.write_text(text.replace("target_metadata=target_metadata", "tag=None"))
-
-    outcome = larp("db", "revision", "-m", "x", "-c", theirs.config, "--json")
-
-    assert outcome.exit_code == ExitCode.CONFIGURATION
-    assert "target_metadata" in outcome.document["error"]["message"]
-    assert "--empty" in outcome.document["error"]["hint"]
-
-
-def test_a_template_that_is_broken_is_an_error(larp: Larp, build: Build, empty: str) -> None:
-    """Alembic's own explanation is told, and nothing is left behind."""
-    theirs = build(models=ALONE)
-    (theirs.directory / "scripts" / "script.py.mako").write_text("${nobody.knows}")
-
-    outcome = larp("db", "revision", "-m", "x", "-c", theirs.config, "--json")
-
-    assert outcome.exit_code == ExitCode.CONFIGURATION
-    assert list((theirs.directory / "scripts" / "versions").glob("*.py")) == []
-    assert list((theirs.directory / "scripts").glob(".larp-*")) == []
-
-
-def test_a_file_of_that_name_is_not_overwritten(larp: Larp, build: Build, empty: str) -> None:
-    """Two revisions with one message need two names."""
-    theirs = build(models=ALONE)
-    shutil.copy(ROOT / "alembic" / "script.py.mako", theirs.directory / "scripts")
-    ini = Path(theirs.config)
-    ini.write_text(ini.read_text().replace("[alembic]\n", "[alembic]\nfile_template = %%(slug)s\n"))
-    first = Path(write(larp, "same", "--empty", "-c", theirs.config).result["path"])
-    text = first.read_text()
-
-    outcome = larp("db", "revision", "--empty", "-m", "same", "-c", theirs.config, "--json")
-
-    assert outcome.exit_code == ExitCode.REFUSED
-    assert first.read_text() == text
-
-
 def test_an_installed_package_is_no_place_for_revisions(
     larp: Larp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -480,18 +333,3 @@ def test_without_black_the_file_is_as_alembic_writes_it(
 
     assert "op.create_table('player'" in Path(outcome.result["path"]).read_text()
     assert larp("db", "migrate").exit_code == ExitCode.OK
-
-
-def test_stdout_is_the_document_whatever_env_py_prints(
-    larp: Larp, build: Build, empty: str
-) -> None:
-    """Alembic's own messages and those of env.py go to stderr, and no password anywhere."""
-    theirs: ForeignProject = build(models=ALONE)
-    shutil.copy(ROOT / "alembic" / "script.py.mako", theirs.directory / "scripts")
-    text = theirs.environment.read_text()
-    theirs.environment.write_text(f"{text}\nprint('hello from env.py')\n")
-
-    outcome = write(larp, "Add heroes", "-c", theirs.config)
-
-    assert "hello from env.py" in outcome.stderr
-    assert PASSWORD not in outcome.stdout + outcome.stderr
