@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from enum import Enum
 from itertools import groupby
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 NOT_SET = "not set"
 SECRET_BYTES = 48
+URLS = ("database_url", "database_migration_url")
 
 _WIDTH = 100
 # The environment holds many names that are none of ours: only a slip of the finger counts there.
@@ -87,10 +88,10 @@ def config_check(
     """Return all faults and warnings; settings that are wrong are the answer, not an error."""
     reading = read_sources(overrides, directory=directory)
     settings, faults = inspect_settings(reading)
+    faults += tuple(_url_faults(reading, faults))
     warnings = tuple(_near_misses(reading))
     if settings is not None:
         warnings += tuple(_risks(settings))
-        faults += tuple(_url_faults(settings))
     return ConfigCheck(
         environment=settings.environment.value if settings is not None else None,
         faults=tuple(Fault(name=fault.name, message=fault.message) for fault in faults),
@@ -98,17 +99,36 @@ def config_check(
     )
 
 
-def _url_faults(settings: Settings) -> Iterator[SettingFault]:
+def effective_settings() -> Settings:
+    """Return the settings with which a command works.
+
+    Raises:
+        SettingsInvalid: with every fault at once, those of the URLs among them. One URL that
+            is all that is wrong is left to who connects by it, and has a better hint.
+    """
+    reading = read_sources()
+    settings, faults = inspect_settings(reading)
+    of_urls = tuple(_url_faults(reading, faults)) if faults or _has_two_urls(reading) else ()
+    if settings is None or faults or len(of_urls) > 1:
+        raise SettingsInvalid(faults + of_urls)
+    return settings
+
+
+def _has_two_urls(reading: Reading) -> bool:
+    return all(reading.values.get(name) for name in URLS)
+
+
+def _url_faults(reading: Reading, found: Sequence[SettingFault]) -> Iterator[SettingFault]:
     """Let libpq look at the URLs, as it will when a command connects."""
     from larp_cli.database.url import normalise_url
     from larp_cli.errors import ConfigurationError
 
-    for name in ("database_url", "database_migration_url"):
-        url: SecretStr | None = getattr(settings, name)
-        variable = name.upper()
+    known = {fault.name for fault in found}
+    for name in URLS:
+        url, variable = reading.values.get(name), name.upper()
         try:
-            if url is not None:
-                normalise_url(url.get_secret_value(), setting=variable)
+            if url and variable not in known:
+                normalise_url(str(url), setting=variable)
         except ConfigurationError as error:
             message = error.message.removeprefix(f"{variable} ")
             yield SettingFault(name=variable, message=f"{message}; {error.hint}")

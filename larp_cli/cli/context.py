@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
     from larp_cli.settings import Settings
 
 
-_DATABASE_COMMAND = re.compile(r"\blarp db (?!start\b|stop\b)[a-z]+")
-
-
 class Context:
     """Everything a command needs, as ``ctx.obj``.
 
@@ -54,9 +48,10 @@ class Context:
     @cached_property
     def settings(self) -> Settings:
         """The effective settings; from here on every output is redacted with their secrets."""
-        from larp_cli.settings import load_settings, secret_values
+        from larp_cli.configuration import effective_settings
+        from larp_cli.settings import secret_values
 
-        settings = load_settings()
+        settings = effective_settings()
         self.redactor = Redactor(secret_values(settings))
         from larp_cli.cli.logs import configure_logging
 
@@ -228,16 +223,13 @@ class Context:
             write_result(self.render(answer))
 
     def _with_project(self, answer: Answer) -> Answer:
-        """Let the commands in a hint work on the project that this one works on.
-
-        Typed without ``-c`` they would run larp's own revisions on a foreign database.
-        """
-        config, error = self.options.alembic_config, answer.error
-        if config is None or error is None or error.hint is None or " -c " in error.hint:
+        """Let the commands in the hints work on the project that this one works on."""
+        if self.options.alembic_config is None:
             return answer
-        named = shlex.quote(str(config))
-        hint = _DATABASE_COMMAND.sub(lambda found: f"{found[0]} -c {named}", error.hint)
-        return replace(answer, error=replace(error, hint=hint))
+        from larp_cli.cli.hints import with_project
+
+        named: Answer = with_project(answer, self.options.alembic_config)
+        return named
 
     def render(self, answer: Answer) -> str:
         """Write an answer as text, in the format that is asked for."""

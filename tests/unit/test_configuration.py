@@ -14,8 +14,10 @@ from larp_cli.configuration import (
     config_template,
     generate_secret,
 )
+from larp_cli.errors import ExitCode
 from larp_cli.settings import Settings, SettingsInvalid, load_settings
 from larp_cli.settings.rules import secret_key_fault
+from tests.conftest import Larp
 
 ROOT = Path(__file__).parents[2]
 
@@ -208,3 +210,20 @@ def test_a_url_that_no_command_could_use_is_a_fault(
     monkeypatch.setenv("DATABASE_URL", url)
 
     assert [fault.name for fault in config_check().faults] == ["DATABASE_URL"]
+
+
+def test_every_fault_is_told_at_once(larp: Larp) -> None:
+    """What is wrong with a number does not hide what is wrong with two URLs."""
+    environment = {
+        "SERVE_PORT": "many",
+        "DATABASE_URL": "postgresql://larp@db:port/larp",
+        "DATABASE_MIGRATION_URL": "postgresql://larp@db/larp?sslmode=sometimes",
+    }
+
+    for words in (("config", "check"), ("db", "status")):
+        outcome = larp(*words, env=environment)
+        assert outcome.exit_code == ExitCode.CONFIGURATION
+        assert "3 settings are wrong" in outcome.stderr
+        assert all(f"  {name}: " in outcome.stderr for name in environment)
+    del environment["SERVE_PORT"]
+    assert "2 settings are wrong" in larp("db", "status", env=environment).stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from larp_cli.errors import ExitCode
@@ -190,7 +192,7 @@ def test_several_heads_need_a_word_of_the_operator(
 
     assert refused.exit_code == ExitCode.CONFIGURATION
     assert "several heads: " in refused.document["error"]["message"]
-    assert "larp db migrate heads" in refused.document["error"]["hint"]
+    assert f"larp db migrate -c {branches.config} heads" in refused.document["error"]["hint"]
     assert outcome.exit_code == ExitCode.OK, outcome.stdout
     assert sorted(outcome.result["after"]) == ["blue1", "red2"]
     assert len(outcome.result["applied"]) == 4
@@ -307,3 +309,16 @@ def test_home_by_its_own_path_is_home(larp: Larp, ready: str) -> None:
     assert outcome.exit_code == ExitCode.OK, outcome.stdout
     assert outcome.result["schema"] == "larp_manager"
     assert outcome.result["environment"] == "development"
+
+
+def test_hints_in_a_result_name_the_project_too(larp: Larp, build: Build, empty: str) -> None:
+    """Typed as they stand they would else run larp's own revisions on a foreign database."""
+    project = build()
+    project.chain("pass")
+
+    for words in (("db", "check"), ("db", "status"), ("health",), ("doctor",)):
+        outcome = larp(*words, "-c", project.config, "--json")
+        hints = re.findall(r'"hint": "([^"]+)"', outcome.stdout)
+        commands = [hint for hint in hints if "larp db" in hint]
+        assert commands or words == ("doctor",)
+        assert all(f"-c {project.config}" in hint for hint in commands), commands
