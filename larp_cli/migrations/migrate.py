@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,7 +94,7 @@ def _migrate(
                     observer,
                     mutex=mutex,
                     patience=patience,
-                    command=_command(target),
+                    command=lambda left: _command(target, left),
                 )
                 work = upgrade_work(database, project, target, before)
                 applied = runner.run(work, Direction.UP, heads=before)
@@ -179,9 +180,12 @@ def require_own_environment(database: Database, command: str) -> str | None:
     return stamped
 
 
-def _command(target: str) -> str:
-    """Write the command that goes on where a failed run stopped."""
-    return "larp db migrate" if target in ("head", "heads") else f"larp db migrate {target}"
+def _command(target: str, left: int) -> str:
+    """Write the command that goes on where a failed run stopped, with so many steps left."""
+    if target in ("head", "heads"):
+        return "larp db migrate"
+    relative = target.startswith("+")  # to where the database stood before
+    return f"larp db migrate {f'+{left}' if relative else shlex.quote(target)}"
 
 
 def _has_work(database: Database, project: Project, target: str, current: tuple[str, ...]) -> bool:

@@ -81,7 +81,12 @@ def rollback(
 
             _require_unchanged(before, current_heads(database))
             runner = Runner(
-                database, project, observer, mutex=mutex, patience=patience, command=command
+                database,
+                project,
+                observer,
+                mutex=mutex,
+                patience=patience,
+                command=lambda left: f"larp db rollback {_way(target, left)}",
             )
             undone = runner.run(planned, Direction.DOWN, heads=before)
     return RolledBack(
@@ -119,9 +124,11 @@ def _stake(database: Database, project: Project, work: Sequence[Work], observer:
     return replace(stake, touched=tuple(touched[name] for name in sorted(touched)))
 
 
-def _way(target: str) -> str:
-    """Write the target as the command line takes it."""
-    return f"--steps {target[1:]}" if target.startswith("-") else f"--to {shlex.quote(target)}"
+def _way(target: str, left: int | None = None) -> str:
+    """Write the target as the command line takes it; ``left`` are the steps still to be done."""
+    if target.startswith("-"):
+        return f"--steps {target[1:] if left is None else left}"
+    return f"--to {shlex.quote(target)}"
 
 
 def downgrade_work(
@@ -185,7 +192,12 @@ def stamp(
                 _replace_stamp(mutex, database, work)
             else:
                 Runner(
-                    database, project, observer, mutex=mutex, patience=patience, command=command
+                    database,
+                    project,
+                    observer,
+                    mutex=mutex,
+                    patience=patience,
+                    command=lambda _left: command,
                 ).run(work, Direction.STAMP, heads=before)
     return Stamped(
         database=database.name,

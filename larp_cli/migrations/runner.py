@@ -11,7 +11,7 @@ import random
 import select
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,8 +63,9 @@ class Runner:
         *,
         mutex: psycopg.Connection,
         patience: Patience,
-        command: str,
+        command: Callable[[int], str],
     ) -> None:
+        """Take what is needed; ``command`` writes the command that runs so many steps more."""
         self._database = database
         self._project = project
         self._observer = observer
@@ -248,7 +249,7 @@ class Runner:
             applied=tuple(self._applied),
             partly=self._partly,
             left_invalid=left,
-            command=self._command,
+            command=self._command(len(todo)),
         )
 
     def _failure(self, stop: Stop, error: Exception) -> LarpError:
