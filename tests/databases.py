@@ -21,6 +21,11 @@ HEAD = "4f1c7a9d2b60"
 SCHEMA = "larp_manager"
 
 
+def name_of(url: str) -> str:
+    """Name the database of a URL."""
+    return url.rpartition("/")[2]
+
+
 def query(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
     """Run one statement in a transaction of its own; returns its rows, if it has any."""
     with psycopg.connect(url) as connection:

@@ -8,6 +8,8 @@ from larp_cli.settings import SettingsInvalid, load_settings
 
 STRONG_KEY = "q7GmZ0sVx2LrT9cYb4HnKd8WfJpE6uAi"
 """A key that production takes."""
+IN_PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": STRONG_KEY}
+"""Environment of a command line in production, but for its database."""
 
 
 def faults(**overrides: object) -> dict[str, str]:

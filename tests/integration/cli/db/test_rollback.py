@@ -10,7 +10,7 @@ import pytest
 
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp
-from tests.databases import HEAD, dump, has, query, versions
+from tests.databases import HEAD, dump, has, name_of, query, versions
 from tests.projects import ForeignProject, foreign_project, sql
 from tests.servers import Server
 
@@ -36,11 +36,6 @@ def migrated(larp: Larp, project: ForeignProject, database: str) -> str:
     """URL of a database at r3."""
     larp("db", "migrate", "-c", project.config, env={"DATABASE_URL": database})
     return database
-
-
-def name_of(url: str) -> str:
-    """Name the database of a URL."""
-    return url.rpartition("/")[2]
 
 
 def test_one_step_is_the_default(larp: Larp, project: ForeignProject, migrated: str) -> None:
