@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from larp_cli.errors import ExitCode
 from tests import findings, plans
+from tests.catalogue import catalogue
 from tests.conftest import Larp
-from tests.databases import SCHEMA, query
+from tests.databases import SCHEMA, dump, query
 from tests.projects import ForeignProject, foreign_project
 
 type Use = Callable[[str], str]
@@ -83,3 +84,19 @@ def full(ready: str) -> str:
     query(ready, "CREATE SCHEMA others")
     query(ready, "CREATE TABLE others.kept AS SELECT 1 AS id")
     return ready
+
+
+@pytest.fixture
+def saved(larp: Larp, full: str) -> str:
+    """URL of the full database, after its backup was written to schema.dump."""
+    assert larp("db", "backup", "schema.dump").exit_code == ExitCode.OK
+    return full
+
+
+@pytest.fixture
+def unchanged(full: str) -> Iterator[None]:
+    """Check that the test changed nothing in the full database."""
+    before, whole = catalogue(full, SCHEMA), dump(full)
+    yield
+    assert catalogue(full, SCHEMA) == before
+    assert dump(full) == whole
