@@ -275,6 +275,17 @@ def results_of(words: tuple[str, ...]) -> list[type]:
                 args=[ast.Call(func=ast.Attribute(value=ast.Name(id="larp"), attr=name))],
             ):
                 found.append(_answered(getattr(Context, name)))
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="larp"), attr="answer"),
+                args=[
+                    ast.Call(
+                        func=ast.Attribute(value=ast.Call(func=ast.Name(id=name)), attr=method)
+                    )
+                ],
+            ):
+                source, original = imported[name]
+                kind = getattr(importlib.import_module(source), original)
+                found.append(_answered(getattr(kind, method)))
     if not found:
         raise LookupError(f"what does larp {' '.join(words)} answer with?")
     return sorted(set(found), key=lambda kind: kind.__name__)
