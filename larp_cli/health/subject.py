@@ -28,7 +28,12 @@ class Subject:
     """What is doubtful about the configuration."""
 
     def pending(self, current: tuple[str, ...]) -> tuple[str, ...]:
-        """List the revisions that a database with these stamps does not have, oldest first."""
+        """List the revisions that a database with these stamps does not have, oldest first.
+
+        Nothing where it is ahead: what an unknown stamp builds on is not known here.
+        """
+        if self.unknown(current):
+            return ()
         applied = set(current)
         todo = list(current)
         while todo:

@@ -27,8 +27,13 @@ def ancestors(script: ScriptDirectory, revisions: Iterable[str]) -> set[str]:
     return reached
 
 
-def pending(script: ScriptDirectory, current: Iterable[str]) -> tuple[Revision, ...]:
-    """List what the database does not have, in the order in which it would be applied."""
+def pending(script: ScriptDirectory, current: tuple[str, ...]) -> tuple[Revision, ...]:
+    """List what the database does not have, in the order in which it would be applied.
+
+    Nothing where a stamp is unknown: which of ours that revision builds on is not known here.
+    """
+    if unknown(script, current):
+        return ()
     applied = ancestors(script, current)
     oldest_first = reversed(list(script.walk_revisions()))
     return tuple(revision_of(item) for item in oldest_first if item.revision not in applied)
@@ -52,6 +57,7 @@ def state_of(script: ScriptDirectory, current: tuple[str, ...]) -> DatabaseState
 def history(script: ScriptDirectory, current: tuple[str, ...]) -> History:
     """List the revisions on disk, newest first."""
     applied = ancestors(script, current)
+    others = None if unknown(script, current) else False
     heads = set(script.get_heads())
     return History(
         current=current,
@@ -60,7 +66,7 @@ def history(script: ScriptDirectory, current: tuple[str, ...]) -> History:
                 revision=item.revision,
                 down_revisions=_down_revisions(item),
                 description=item.doc,
-                applied=item.revision in applied,
+                applied=True if item.revision in applied else others,
                 head=item.revision in heads,
                 created=_created(item),
             )

@@ -93,7 +93,7 @@ def _(seeded: results.Seeded) -> list[Part]:
 def _(history: results.History) -> list[Part]:
     rows = tuple(
         (
-            "applied" if entry.applied else "pending",
+            {True: "applied", False: "pending", None: "unknown"}[entry.applied],
             entry.revision,
             _joined(entry.down_revisions),
             entry.created.strftime("%Y-%m-%d") if entry.created else "",

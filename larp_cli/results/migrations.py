@@ -46,6 +46,7 @@ class MigrationStatus(Result):
     heads: tuple[str, ...]
     """Newest revisions on disk."""
     pending: tuple[Revision, ...] = ()
+    """Revisions that would be applied; none where the database is ahead."""
     unknown: tuple[str, ...] = ()
     """Stamped revisions that are not on disk: a newer version of the code applied them."""
     unknown_runs: tuple[LedgerEntry, ...] = ()
@@ -119,7 +120,8 @@ class HistoryEntry:
     revision: str
     down_revisions: tuple[str, ...]
     description: str
-    applied: bool
+    applied: bool | None
+    """None where the database is ahead: what newer code applied may build on this one."""
     head: bool
     created: datetime | None = None
 
