@@ -272,6 +272,7 @@ _BY_WORDS: tuple[tuple[str, type[DatabaseFailure]], ...] = (
     (r"authentication|SCRAM|channel binding|require_auth|permission denied", AuthenticationFailed),
     (r"unrecognized configuration parameter|unsupported startup param", RejectedOption),
     (r"invalid value for parameter|permission denied to set", RejectedOption),
+    (r"pgbouncer cannot connect|server login (failed|has been failing)", ServerUnreachable),
     (r"Connection refused|No such file or directory", ConnectionRefused),
     (r"closed the connection|Connection reset|Broken pipe|EOF detected", ConnectionLost),
     (r"connection (is lost|is closed|not open)|no connection to the server", ConnectionLost),

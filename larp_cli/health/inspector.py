@@ -124,7 +124,7 @@ class Inspector:
     def _work(self, work: _Work, names: tuple[str, ...], end: float) -> None:
         connection: Connection | None = None
         try:
-            connection = self._connection or self._connect(end)
+            connection = self._kept() or self._connect(end)
             self._connection = connection
             work.look = look = Look(self._subject, connection)
             for name, check in CHECKS.items():
@@ -144,6 +144,21 @@ class Inspector:
             work.failure = ServerUnreachable.at(self._subject.url, detail=type(error).__name__)
         finally:
             work.done.set()
+
+    def _kept(self) -> Connection | None:
+        """Return the connection of the last look, if it still stands.
+
+        A server may end an idle session, and a failover ends all: neither is an outage where
+        another connection is to be had at once.
+        """
+        connection = self._connection
+        if connection is not None:
+            try:
+                connection.execute("SELECT")
+            except psycopg.Error:
+                self._discard(connection)
+                return None
+        return connection
 
     def _made(self, name: str, check: Callable[[Look], Seen], look: Look) -> CheckResult:
         """Make one check; an error of its statement is its own, any other ends the look."""
@@ -198,12 +213,12 @@ class Inspector:
             self._is_pooled = found is None and not self._lends_statements
             if self._is_pooled:
                 self._require_transaction(connection)
-        except psycopg.errors.ProtocolViolation:
-            connection.close()
-            self._lends_statements = True
-            return self._connect(end)
         except psycopg.Error as error:
             connection.close()
+            # PgBouncer tells a server that is gone with the same SQLSTATE.
+            if self._is_pooled and "statement pooling" in str(error):
+                self._lends_statements = True
+                return self._connect(end)
             raise translate(error, self._subject.url) from error
         return connection
 

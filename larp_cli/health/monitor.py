@@ -25,6 +25,13 @@ HISTORY_POINTS = 240
 GRACE_SECONDS = 1.0
 """How much later than promised a look may come before the monitor counts as stalled."""
 
+RETRY = 1.0
+"""Seconds between two looks while the database fails for one of these reasons."""
+PASSING = (
+    Reason.CONNECTION_LOST, Reason.DNS, Reason.NOT_CHECKED, Reason.READ_ONLY, Reason.REFUSED,
+    Reason.SHUTTING_DOWN, Reason.STARTING_UP, Reason.TIMEOUT, Reason.UNREACHABLE,
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -150,8 +157,13 @@ class Monitor:
                 self._note(self._inspector.inspect())
             except Exception:  # noqa: B902 - a monitor that ended would be noticed by nobody
                 log.exception("a look failed in a way that it should not")
-            due = max(due + self._interval, time.monotonic())
+            due = max(due + self._pause, time.monotonic())
             self._stop.wait(due - time.monotonic())
+
+    @property
+    def _pause(self) -> float:
+        """Seconds to the next look: what may pass by itself is to be seen when it does."""
+        return min(self._interval, RETRY) if self._last_ready.reason in PASSING else self._interval
 
     def _note(self, report: HealthReport) -> None:
         answered = report.check("database")
