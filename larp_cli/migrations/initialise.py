@@ -18,7 +18,7 @@ from larp_cli.database.guard import (
     require_consent,
     stamp_environment,
 )
-from larp_cli.database.seed import SEEDS_KEY, already_seeded, load_seeds
+from larp_cli.database.seed import SEEDS_KEY, already_seeded, load_seeds, seed_files
 from larp_cli.errors import Refused
 from larp_cli.migrations.backups import restore_command
 from larp_cli.migrations.migrate import migrate, require_own_environment
@@ -203,5 +203,6 @@ def _seed(database: Database, seeds: Path, observer: Observer, mutex_wait: float
     environment = database.environment.value
     with migration_mutex(database, wait=mutex_wait, observer=observer):
         if already_seeded(database, seeds, environment):
-            return Seeded(environment=environment, directory=seeds, files=())
+            count = len(seed_files(seeds, environment))
+            return Seeded(environment=environment, directory=seeds, files=(), already_loaded=count)
         return load_seeds(database, seeds, environment, observer)

@@ -83,6 +83,9 @@ def _(done: results.Initialised) -> list[Part]:
 
 @describe.register
 def _(seeded: results.Seeded) -> list[Part]:
+    if seeded.already_loaded:
+        count = counted(seeded.already_loaded, "seed file")
+        return [Line(f"already loaded: {count} for {seeded.environment} in {seeded.directory}")]
     if not seeded.files:
         return [Line(f"no seed files for {seeded.environment} in {seeded.directory}")]
     rows = tuple((item.name, _seconds(item.seconds)) for item in seeded.files)

@@ -110,6 +110,8 @@ class Seeded(Result):
     environment: str
     directory: Path
     files: tuple[SeedFile, ...]
+    already_loaded: int = 0
+    """Number of files that were loaded before as they are, and so were left alone."""
 
     @property
     def changed(self) -> bool:
