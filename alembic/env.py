@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-
 from alembic import context
+
 from larp_cli.migrations.autogenerate import include_name
 from larp_cli.models import Base, add_updated_at_triggers
 from larp_cli.settings import load_settings

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from alembic.autogenerate import RevisionContext
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script, ScriptDirectory
+
     from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
 

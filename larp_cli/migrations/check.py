@@ -18,8 +18,8 @@ from larp_cli.results import DatabaseCheck, DatabaseState, Finding
 
 if TYPE_CHECKING:
     import psycopg
-
     from alembic.script import ScriptDirectory
+
     from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
 

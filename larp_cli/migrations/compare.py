@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from alembic.operations import MigrateOperation
     from alembic.runtime.migration import MigrationContext, MigrationStep
     from alembic.script import ScriptDirectory
+
     from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
 

@@ -20,6 +20,7 @@ from larp_cli.results import AppliedRevision, Direction, Migrated, newer_code
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
+
     from larp_cli.database.target import Database
     from larp_cli.migrations.patience import Patience
     from larp_cli.migrations.project import Project

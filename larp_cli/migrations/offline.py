@@ -20,6 +20,7 @@ from larp_cli.results import PlannedStatement
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, MigrationStep
+
     from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
     from larp_cli.migrations.runner import Work

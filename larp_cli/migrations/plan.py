@@ -20,6 +20,7 @@ from larp_cli.results import Hazard, MigrationPlan, PlannedRevision, TouchedTabl
 
 if TYPE_CHECKING:
     from alembic.script import Script
+
     from larp_cli.database.target import Database
     from larp_cli.migrations.hazards import Suspect
     from larp_cli.migrations.offline import Rendered

@@ -19,7 +19,6 @@ from larp_cli.migrations.quick import Graph, graph_on_disk, heads_of, script_dir
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
     from alembic.runtime.migration import MigrationContext, MigrationStep
@@ -122,6 +121,7 @@ class Project:
             CommandFailed: A revision does, or perhaps env.py.
         """
         from alembic.runtime.environment import EnvironmentContext
+
         from larp_cli.migrations.prelude import watch
 
         if connection.in_transaction():

@@ -24,8 +24,8 @@ from larp_cli.results import AppliedRevision, Direction, RolledBack, Stamped
 
 if TYPE_CHECKING:
     import psycopg
-
     from alembic.runtime.migration import StampStep
+
     from larp_cli.database.target import Database
     from larp_cli.migrations.patience import Patience
     from larp_cli.migrations.project import Project

@@ -34,6 +34,7 @@ from larp_cli.results import AppliedRevision, Direction, RunOutcome
 if TYPE_CHECKING:
 
     from alembic.runtime.migration import MigrationContext, MigrationStep
+
     from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
     from larp_cli.observer import Observer

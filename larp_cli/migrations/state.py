@@ -14,8 +14,8 @@ from larp_cli.errors import ConfigurationError, LarpError
 
 if TYPE_CHECKING:
     import psycopg
-
     from alembic.runtime.migration import MigrationContext, RevisionStep
+
     from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
 

@@ -1,7 +1,6 @@
 """Create one table."""
 
 import sqlalchemy as sa
-
 from alembic import op
 
 revision = "0001"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped
-
 from alembic.autogenerate import api, compare_metadata, produce_migrations
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from sqlalchemy.orm import Mapped
+
 from larp_cli.database.engine import create_engine
 from larp_cli.database.url import normalise_url
 from larp_cli.models import (
