@@ -1,0 +1,91 @@
+"""``larp serve`` comes to its end: by a signal, by two, under load, or in time."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+from tests.databases import until
+from tests.serving import Serve
+
+
+def test_sigterm_drains_and_ends_with_zero(serve: Serve, initialised: str) -> None:
+    """Ready says no at once, the rest is still served, then the process ends."""
+    running = serve(initialised, env={"SERVE_DRAIN_SECONDS": "1.5"})
+    until(lambda: running.ask("/health/ready").status == 200)
+    running.process.send_signal(signal.SIGTERM)
+    until(lambda: running.reason() == "draining")
+    alive = running.ask("/health")
+
+    assert alive.status == 200
+    assert alive.headers["connection"] == "close"
+    assert running.process.wait(timeout=10) == 0
+
+
+def test_a_second_signal_ends_at_once(serve: Serve, initialised: str) -> None:
+    """However long the draining was to take."""
+    running = serve(initialised, env={"SERVE_DRAIN_SECONDS": "60"})
+    running.process.send_signal(signal.SIGTERM)
+    until(lambda: running.reason() == "draining")
+    running.process.send_signal(signal.SIGTERM)
+
+    assert running.process.wait(timeout=5) == 0
+
+
+def test_sigterm_under_load_fails_no_request(serve: Serve, initialised: str) -> None:
+    """Whoever was let in is answered."""
+    running = serve(initialised, env={"SERVE_DRAIN_SECONDS": "1"})
+    until(lambda: running.ask("/health/ready").status == 200)
+    program = """
+import http.client, sys
+port, done, refused = int(sys.argv[1]), 0, 0
+while not refused:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.connect()
+    except ConnectionRefusedError:
+        refused = 1
+        continue
+    connection.request("GET", "/health")
+    assert connection.getresponse().read() == b'{"status":"pass"}'
+    connection.close()
+    done += 1
+print(done)
+"""
+    clients = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(running.port)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    time.sleep(0.5)
+    running.process.send_signal(signal.SIGTERM)
+    served = [int(client.communicate(timeout=30)[0]) for client in clients]
+
+    assert [client.returncode for client in clients] == [0, 0, 0]
+    assert min(served) > 10
+    assert running.process.wait(timeout=10) == 0
+
+
+def test_the_end_of_its_life_does_not_cut_the_draining_short(
+    serve: Serve, initialised: str
+) -> None:
+    """--timeout is no second signal."""
+    running = serve(initialised, "--timeout", "3", env={"SERVE_DRAIN_SECONDS": "6"})
+    running.process.send_signal(signal.SIGTERM)
+    until(lambda: running.reason() == "draining")
+    time.sleep(3)
+    assert running.ask("/health").status == 200
+    _, errors = running.end()
+
+    assert "Traceback" not in errors
+    assert running.process.returncode == 0
+
+
+def test_timeout_ends_it_as_a_signal_would(serve: Serve, initialised: str) -> None:
+    """--timeout bounds the whole command here too."""
+    running = serve(initialised, "--timeout", "0.5")
+
+    assert running.process.wait(timeout=15) == 0
