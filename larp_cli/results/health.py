@@ -134,9 +134,9 @@ class HealthReport(Result):
         failed = [check for check in self.checks if check.status is CheckStatus.FAIL]
         if not failed:
             return None
-        unreachable = any(
-            check.name == "database" and check.reason in UNREACHABLE for check in failed
-        )
+        # Where the hosts that are up are all standbys none was what was asked for.
+        silent = UNREACHABLE | {Reason.READ_ONLY}
+        unreachable = any(check.name == "database" and check.reason in silent for check in failed)
         told = "; ".join(f"{check.name}: {check.observed}" for check in failed)
         return Problem(
             exit_code=ExitCode.UNREACHABLE if unreachable else ExitCode.NEGATIVE,

@@ -45,7 +45,9 @@ def test_a_promotion_is_survived(pair: Pair, larp_process: LarpProcess) -> None:
         asked = ("health", "--url", address)
         until(lambda: larp_process(*asked).exit_code == ExitCode.OK)
         pair.kill_primary()
-        until(lambda: larp_process(*asked).exit_code == ExitCode.UNREACHABLE)
+        until(lambda: larp_process(*asked).exit_code != ExitCode.OK)
+        told = larp_process("health", env=environment)
+        assert told.exit_code == ExitCode.UNREACHABLE, told.stdout
         pair.promote()
         until(lambda: larp_process(*asked).exit_code == ExitCode.OK, seconds=10)
     finally:
