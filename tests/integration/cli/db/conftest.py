@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from larp_cli.errors import ExitCode
 from tests import findings, plans
 from tests.catalogue import catalogue
-from tests.conftest import Larp
+from tests.conftest import ROOT, Larp
 from tests.databases import SCHEMA, dump, query
 from tests.projects import ForeignProject, foreign_project
+from tests.revisions import MODELS, Copy
 
 type Use = Callable[[str], str]
 type Build = Callable[..., ForeignProject]
@@ -100,3 +102,22 @@ def unchanged(full: str) -> Iterator[None]:
     yield
     assert catalogue(full, SCHEMA) == before
     assert dump(full) == whole
+
+
+@pytest.fixture
+def copy(tmp_path: Path, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch) -> Copy:
+    """A copy of our project whose models are ahead of a database at head."""
+    directory = tmp_path / "copy"
+    directory.mkdir()
+    shutil.copytree(
+        ROOT / "alembic", directory / "alembic", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for name in ("alembic.ini", "pyproject.toml", ".flake8"):
+        shutil.copy(ROOT / name, directory)
+    environment = directory / "alembic" / "env.py"
+    text = environment.read_text()
+    assert "target_metadata = Base.metadata" in text
+    environment.write_text(text.replace("target_metadata = Base.metadata", MODELS))
+    monkeypatch.setenv("ALEMBIC_CONFIG", str(directory / "alembic.ini"))
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+    return Copy(directory)

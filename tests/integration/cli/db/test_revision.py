@@ -16,27 +16,7 @@ from larp_cli.errors import ExitCode
 from larp_cli.migrations import author, project
 from tests.conftest import ROOT, Larp, LarpProcess
 from tests.databases import HEAD, SCHEMA, dump, has, query
-from tests.revisions import MODELS, Copy, write
-
-
-@pytest.fixture
-def copy(tmp_path: Path, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch) -> Copy:
-    """A copy of our project whose models are ahead of a database at head."""
-    directory = tmp_path / "copy"
-    directory.mkdir()
-    shutil.copytree(
-        ROOT / "alembic", directory / "alembic", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    shutil.copy(ROOT / "alembic.ini", directory)
-    (directory / "pyproject.toml").write_text("[tool.black]\nline-length = 100\n")
-    environment = directory / "alembic" / "env.py"
-    text = environment.read_text()
-    assert "target_metadata = Base.metadata" in text
-    environment.write_text(text.replace("target_metadata = Base.metadata", MODELS))
-    monkeypatch.setenv("ALEMBIC_CONFIG", str(directory / "alembic.ini"))
-    assert larp("db", "migrate").exit_code == ExitCode.OK
-    return Copy(directory)
-
+from tests.revisions import Copy, write
 
 # --- from the models ------------------------------------------------------------------
 
