@@ -15,7 +15,7 @@ from psycopg.abc import ConnDict
 from psycopg.conninfo import conninfo_attempts, make_conninfo
 
 from larp_cli.database.errors import DatabaseFailure, combined, is_final, translate
-from larp_cli.database.url import DatabaseUrl
+from larp_cli.database.url import DatabaseUrl, Host
 
 Result = TypeVar("Result")
 
@@ -37,6 +37,19 @@ STATEMENT_TIMEOUT = """
 SELECT set_config('statement_timeout', %s, false) WHERE pg_backend_pid() = %s
 """
 """Not behind a pooler, whose pid is not the server's: the setting would go to somebody else."""
+
+
+type Place = tuple[str, str, str]
+"""Host, address and port as libpq takes them; the address may be empty."""
+
+_ANSWERED: dict[tuple[Host, ...], Place] = {}
+"""Which of several hosts let us in last: a command's next connection tries it first, and so
+pays for a dead host once, and does not end up on another server."""
+
+
+def answered(url: DatabaseUrl) -> Place | None:
+    """Return where this process was let in last; None where it was not yet."""
+    return _ANSWERED.get(url.hosts)
 
 
 def connect(
@@ -68,16 +81,20 @@ def connect(
         )
 
     attempts = _attempts(url, application_name, connect_timeout)
+    if "load_balance_hosts" not in url.parameters:
+        attempts.sort(key=lambda attempt: _place(attempt) != _ANSWERED.get(url.hosts))
     failures: list[DatabaseFailure] = []
     for index, attempt in enumerate(attempts):
         share = (deadline - time.monotonic()) / (len(attempts) - index)
         try:
-            return opened(attempt, share)
+            connection = opened(attempt, share)
+            _ANSWERED[url.hosts] = _place(attempt)
+            return connection
         except psycopg.Error as error:
             failure = translate(error, url, address=_address(attempt, url))
             failure.__cause__ = error
         failures.append(failure)
-        if is_final(failure):
+        if is_final(failure, url):
             raise failure
     raise combined(failures, url)
 
@@ -119,6 +136,11 @@ def within(
         future.add_done_callback(clear_up)
         raise psycopg.errors.ConnectionTimeout("connection timeout expired")
     return future.result()
+
+
+def _place(attempt: ConnDict) -> Place:
+    host, address, port = (str(attempt.get(key) or "") for key in ("host", "hostaddr", "port"))
+    return host, address, port
 
 
 def _attempts(url: DatabaseUrl, application_name: str, seconds: float) -> list[ConnDict]:

@@ -319,8 +319,14 @@ def translated_errors(target: DatabaseUrl) -> Iterator[None]:
         raise translate(original, target) from original
 
 
-def is_final(failure: DatabaseFailure) -> bool:
-    """Tell whether the other hosts need not be tried, by libpq's rule (manual, 32.1.1.3)."""
+def is_final(failure: DatabaseFailure, target: DatabaseUrl) -> bool:
+    """Tell whether the other hosts need not be tried, by libpq's rule (manual, 32.1.1.3).
+
+    But for a standby that does not have a new database yet, or is full, while the primary
+    is what is asked for.
+    """
+    if target.parameters.get("target_session_attrs") in ("read-write", "primary"):
+        return isinstance(failure, AuthenticationFailed | RejectedOption)
     return isinstance(failure, _HOST_IS_FINAL)
 
 

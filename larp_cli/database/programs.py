@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from larp_cli.database.connection import answered
 from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
 
 if TYPE_CHECKING:
@@ -191,9 +193,19 @@ def text_of(file: IO[bytes]) -> str:
 
 
 def client_environment(database: Database) -> dict[str, str]:
-    """Return this process's environment with the connection's parameters as ``PG*``."""
+    """Return this process's environment with the connection's parameters as ``PG*``.
+
+    Of several hosts the one is named that let larp in: a program would try them anew, and
+    might wait at a dead one, or end up on another server than the one that was looked at.
+    """
     inherited = {name: value for name, value in os.environ.items() if name != "PGSERVICE"}
-    return inherited | database.url.environment() | {"PGAPPNAME": "larp"}
+    given = database.url.environment()
+    place = answered(database.url)
+    if place is not None:
+        named = dict(zip(("PGHOST", "PGHOSTADDR", "PGPORT"), place, strict=True))
+        given |= {name: value for name, value in named.items() if value}
+    timeout = {"PGCONNECT_TIMEOUT": str(max(2, math.ceil(database.connect_timeout)))}
+    return inherited | timeout | given | {"PGAPPNAME": "larp"}
 
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:

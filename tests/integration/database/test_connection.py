@@ -305,6 +305,30 @@ def test_a_black_hole_does_not_hide_the_host_behind_it(database: str, black_hole
         assert str(connection.info.port) == url.hosts[0].port
 
 
+def test_a_black_hole_is_paid_for_once(database: str, black_hole: int) -> None:
+    """The next connection begins where the last one was let in."""
+    url = normalise_url(database.replace("@127.0.0.1:", f"@127.0.0.1:{black_hole},127.0.0.1:"))
+    began = time.monotonic()
+    opened(url, timeout=3).close()
+    first = time.monotonic() - began
+    opened(url, timeout=3).close()
+    second = time.monotonic() - began - first
+
+    assert second < first / 2
+
+
+def test_a_host_without_the_database_does_not_hide_the_primary(
+    database: str, postgresql_16: Server
+) -> None:
+    """A standby may not have it yet; what is asked for is the primary."""
+    elsewhere = f"127.0.0.1:{postgresql_16.port},127.0.0.1:"
+    url = database.replace("127.0.0.1:", elsewhere) + "?target_session_attrs=read-write"
+    with pytest.raises(errors.DatabaseMissing):  # libpq's own rule
+        opened(url.partition("?")[0])
+    with opened(url) as connection:
+        assert connection.info.port != postgresql_16.port
+
+
 def test_the_failures_of_several_hosts_are_told_in_one_line(black_hole: int) -> None:
     """Each host is named with what it did; nothing of libpq's own layout is left."""
     dead = free_port()

@@ -94,7 +94,7 @@ def test_the_beginning_of_a_revision_is_enough(larp: Larp, build: Build, empty: 
     assert outcome.result["after"] == ["deadbeef01"]
 
 
-@pytest.mark.parametrize("target", ["nowhere", "aaa", "+7", "aaa1:aaa2", "", "branch@head"])
+@pytest.mark.parametrize("target", ["nowhere", "aaa", "+7", "aaa1:aaa2", "branch@head"])
 def test_an_unreachable_target_is_a_configuration_error(
     larp: Larp, chain: ForeignProject, empty: str, target: str
 ) -> None:

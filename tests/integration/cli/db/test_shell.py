@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,17 @@ def _argument_list(pid: int) -> str:
 def _children(pid: int) -> list[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(child) for child in text.split()]
+
+
+@pytest.mark.parametrize("words", [("shell", "--", "-c", "SELECT 1"), ("backup", "a.dump")])
+def test_a_program_goes_to_the_host_that_let_larp_in(
+    larp_process: LarpProcess, initialised: str, words: tuple[str, ...]
+) -> None:
+    """A silent host before it would else keep psql or pg_dump for as long as it is silent."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        url = initialised.replace("@127.0.0.1:", f"@127.0.0.1:{port},127.0.0.1:")
+        settings = {"DATABASE_URL": url, "DATABASE_CONNECT_TIMEOUT": "4"}
+        outcome = larp_process("db", *words, env=settings)
+
+    assert outcome.exit_code == ExitCode.OK, outcome.stderr
