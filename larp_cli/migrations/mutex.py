@@ -46,6 +46,17 @@ def mutex_key(schema: str) -> int:
     return int.from_bytes(digest[:8], signed=True)
 
 
+def worker_key(schema: str) -> int:
+    """Derive the key of the lock that the session in which revisions run holds itself."""
+    return mutex_key(f"{schema}:worker")
+
+
+def migrators(connection: psycopg.Connection, schema: str) -> tuple[LockHolder, ...]:
+    """List who is migrating: the session that works first, then the one that holds the mutex."""
+    keys = (worker_key(schema), mutex_key(schema))
+    return tuple(holder for key in keys for holder in lock_holders(connection, key))
+
+
 @contextmanager
 def migration_mutex(
     database: Database, *, wait: float, observer: Observer
@@ -66,25 +77,44 @@ def migration_mutex(
     with database.connection(application_name="larp-migrate-mutex") as connection:
         require_session(database, connection)
         connection.execute(NEVER_IDLE)
-        _acquire(connection, mutex_key(database.schema), wait=wait, observer=observer)
+        deadline = time.monotonic() + wait
+        acquire(connection, database.schema, observer, wait=wait)
+        # Of a killed migrator the server may still finish the statement, and commit it.
+        key = worker_key(database.schema)
+        left = max(0.0, deadline - time.monotonic())
+        acquire(connection, database.schema, observer, key=key, wait=left)
+        connection.execute("SELECT pg_advisory_unlock(%s)", (key,))
         yield connection
 
 
-def _acquire(connection: psycopg.Connection, key: int, *, wait: float, observer: Observer) -> None:
+def acquire(
+    connection: psycopg.Connection,
+    schema: str,
+    observer: Observer,
+    *,
+    key: int | None = None,
+    wait: float,
+) -> None:
+    """Take a lock of migrators, by default the mutex, by asking for it again and again.
+
+    Raises:
+        Locked: Another session still held it after ``wait`` seconds.
+    """
+    key = mutex_key(schema) if key is None else key
     began = looked = time.monotonic()
     holders: tuple[LockHolder, ...] = ()
     pause = POLL_SECONDS
     while not _try(connection, key):
         now = time.monotonic()
         if not holders or now >= looked + LOOK_SECONDS or now >= began + wait:
-            told, holders, looked = holders, lock_holders(connection, key), now
+            told, holders, looked = holders, migrators(connection, schema), now
             if now >= began + wait:
                 raise Locked(
-                    f"another migrator holds the mutex: {_named(holders)}",
+                    f"another migrator is at work: {_named(holders)}",
                     hint="wait for it to end, or give it longer with MIGRATION_MUTEX_WAIT",
                 )
             if [holder.pid for holder in holders] != [holder.pid for holder in told]:
-                observer.waiting(f"the migration mutex, held by {_named(holders)}")
+                observer.waiting(f"another migrator to end: {_named(holders)}")
         time.sleep(min(pause, began + wait - now) * random.uniform(0.5, 1.0))
         pause = min(pause * 1.5, LONGEST_POLL)
 

@@ -152,6 +152,7 @@ class Runner:
                     # env.py began the transaction, so only env.py can commit it.
                     confirmed_by_environment.append(todo[0])
                     return
+                self._require_mutex()
                 _commit(context)
                 self._done(todo.popleft())
 

@@ -9,7 +9,7 @@ from larp_cli.database import catalogue, metadata
 from larp_cli.database.guard import ENVIRONMENT_KEY
 from larp_cli.migrations import revisions
 from larp_cli.migrations.ledger import Ledger
-from larp_cli.migrations.mutex import mutex_key
+from larp_cli.migrations.mutex import migrators
 from larp_cli.migrations.state import current_heads, placed
 from larp_cli.results import DatabaseState, History, MigrationStatus, Revision
 
@@ -43,7 +43,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
             pending=standing.pending,
             unknown=standing.unknown,
             unknown_runs=ledger.runs_of(connection, standing.unknown),
-            lock_holders=catalogue.lock_holders(connection, mutex_key(database.schema)),
+            lock_holders=migrators(connection, database.schema),
             invalid_indexes=_invalid_indexes(connection, database, project),
         )
 

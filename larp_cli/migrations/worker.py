@@ -8,7 +8,6 @@ nobody while it waits, so it may wait longer than any other statement.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,9 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy import event
 
-from larp_cli.database.catalogue import invalid_indexes_of, lock_holders
+from larp_cli.database.catalogue import invalid_indexes_of
 from larp_cli.database.target import NOTICE_A_DEAD_CLIENT, milliseconds
-from larp_cli.errors import Locked
-from larp_cli.migrations.mutex import POLL_SECONDS, mutex_key
+from larp_cli.migrations.mutex import acquire, worker_key
 from larp_cli.migrations.patience import Timeouts
 
 if TYPE_CHECKING:
@@ -59,6 +57,12 @@ PREPARE_THRESHOLD = 5
 """psycopg's own default: prepare a statement when it comes for the sixth time."""
 
 
+NOT_FOR_EACH_COMMIT = """
+SELECT set_config('synchronous_commit', 'off', false)
+WHERE current_setting('synchronous_standby_names') = ''
+"""
+"""Who replicates synchronously wants no commit lost at a failover."""
+
 DETACHING = "SELECT FROM pg_inherits WHERE inhrelid = to_regclass(%s) AND inhdetachpending"
 
 
@@ -68,15 +72,16 @@ def open_worker(
 ) -> Iterator[Worker]:
     """Open the session in which revisions run.
 
-    It holds a second advisory lock, which tells that the session of a killed migrator is
-    really gone: the server may finish a statement whose client has died.
+    It holds a lock of its own, by which the next migrator knows that it is really gone: the
+    server may finish a statement whose client has died, or whose mutex was lost.
 
     Raises:
-        Locked: The session of an earlier migrator was still there after ``wait`` seconds.
+        Locked: Another migrator's session had that lock for ``wait`` seconds.
     """
     with database.engine(observer=observer) as engine, engine.connect() as connection:
-        _await_predecessor(driver_connection(connection), database, observer, wait)
         driver = driver_connection(connection)
+        key = worker_key(database.schema)
+        acquire(driver, database.schema, observer, key=key, wait=wait)
         driver.execute(NOTICE_A_DEAD_CLIENT)
         # The session is our own, no pooler's: statements may be prepared in it.
         driver.prepare_threshold = PREPARE_THRESHOLD
@@ -124,7 +129,7 @@ class Worker:
         """
         if self._altered or self._relaxed:
             self._set_timeouts(self._timeouts.lock, self._timeouts.statement)
-            self.driver.execute("SELECT set_config('synchronous_commit', 'off', false)")
+            self.driver.execute(NOT_FOR_EACH_COMMIT)
             self._altered = self._relaxed = False
         self._statements, self.partly_committed = 0, False
         if last:
@@ -231,23 +236,3 @@ def _continued(connection: psycopg.Connection[Any], detach: re.Match[str]) -> st
     child = _bare(detach["child"])
     pending = connection.execute(DETACHING, (child,)).fetchone() is not None
     return f"{detach['alter']} FINALIZE" if pending else None
-
-
-def _await_predecessor(
-    connection: psycopg.Connection[Any], database: Database, observer: Observer, wait: float
-) -> None:
-    key = mutex_key(f"{database.schema}:worker")
-    deadline = time.monotonic() + wait
-    told = False
-    while connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone() != (True,):
-        holders = ", ".join(f"pid {holder.pid}" for holder in lock_holders(connection, key))
-        if time.monotonic() >= deadline:
-            raise Locked(
-                f"the session of an earlier migrator is still at work: {holders}",
-                hint="see what it does in pg_stat_activity; larp db status shows it too",
-            )
-        if not told:
-            observer.waiting(f"the session of an earlier migrator to end: {holders}")
-            told = True
-        connection.rollback()
-        time.sleep(POLL_SECONDS)

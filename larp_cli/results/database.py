@@ -25,7 +25,7 @@ class ServerFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockHolder:
-    """A session that holds the migration mutex."""
+    """A session of a migrator: one runs the revisions, another holds the mutex meanwhile."""
 
     pid: int
     application: str

@@ -47,9 +47,9 @@ def test_a_migrator_that_waited_finds_the_work_done(
 def test_a_migrator_that_lost_the_mutex_does_not_go_on(
     larp_process: LarpProcess, build: Build, empty: str
 ) -> None:
-    """When the session that holds the mutex ends, no further revision is begun."""
+    """When the session that holds the mutex ends, nothing more is committed."""
     project = build()
-    project.chain(sql("SELECT pg_sleep(1)"), sql("CREATE TABLE second ()"))
+    project.chain("pass", sql("SELECT pg_sleep(1)"), sql("CREATE TABLE second ()"))
 
     with larp_process.start("db", "migrate", "-c", project.config, "--json") as process:
         until(lambda: running(empty, "pg_sleep"))
@@ -64,6 +64,31 @@ def test_a_migrator_that_lost_the_mutex_does_not_go_on(
     assert "committed before it in this run: r1" in stdout
     assert versions(empty, VERSIONS) == ["r1"]
     assert not has(empty, "second")
+
+
+def test_who_works_is_named_and_waited_for_when_the_mutex_is_lost(
+    larp: Larp, larp_process: LarpProcess, build: Build, empty: str
+) -> None:
+    """Another migrator waits for the session that works, and then looks again."""
+    project = build()
+    project.chain(sql("SELECT pg_sleep(3)"))
+    arguments = ("db", "migrate", "-c", project.config, "--json")
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+
+    with larp_process.start(*arguments) as first:
+        until(lambda: running(empty, "pg_sleep"))
+        (pid,) = running(empty, "pg_sleep")
+        query(empty, kill, "larp-migrate-mutex")
+        status = larp("db", "status", "-c", project.config, "--json")
+        late = larp(*arguments, env={"MIGRATION_MUTEX_WAIT": "0.3"})
+        second = larp(*arguments)
+        first.communicate(timeout=30)
+
+    assert [holder["pid"] for holder in status.result["lock_holders"]] == [pid]
+    assert late.exit_code == ExitCode.LOCKED
+    assert f"pid {pid} (larp-migrate," in late.document["error"]["message"]
+    assert second.exit_code == ExitCode.OK, second.stdout
+    assert versions(empty, VERSIONS) == ["r1"]
 
 
 def test_the_mutex_of_one_schema_does_not_hold_up_another(larp: Larp, empty: str) -> None:
