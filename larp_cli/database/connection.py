@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
+import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -136,6 +138,42 @@ def within(
         future.add_done_callback(clear_up)
         raise psycopg.errors.ConnectionTimeout("connection timeout expired")
     return future.result()
+
+
+@contextmanager
+def answering(connection: Connection, seconds: float) -> Iterator[None]:
+    """Hang up after so many seconds: no timeout of a server counts that has stopped dead.
+
+    Raises:
+        psycopg.errors.ConnectionTimeout: There was no answer; the connection is broken.
+    """
+    expired = threading.Event()
+
+    def end() -> None:
+        expired.set()
+        hang_up(connection)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        if expired.is_set():
+            raise psycopg.errors.ConnectionTimeout("no answer in time") from error
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def hang_up(connection: Connection) -> None:
+    """End the line under a statement that does not return, from another thread."""
+    with (
+        suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as line,
+    ):
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _place(attempt: ConnDict) -> Place:

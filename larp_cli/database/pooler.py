@@ -8,18 +8,13 @@ https://www.pgbouncer.org/features.html, "SQL feature map for pooling modes".
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import psycopg
 
-from larp_cli.database.connection import connect
+from larp_cli.database.connection import answering, connect
 from larp_cli.database.errors import ConnectTimeout, TooManyConnections
 from larp_cli.database.url import Host
 from larp_cli.errors import Refused
@@ -100,39 +95,11 @@ def _is_shared(database: Database, connection: psycopg.Connection, own: Session)
 
 
 def _session(connection: psycopg.Connection, seconds: float) -> Session:
-    with _answering(connection, seconds):
+    with answering(connection, seconds):
         row = connection.execute(SESSION).fetchone()
     assert row is not None
     pid, start = row
     return pid, start
-
-
-@contextmanager
-def _answering(connection: psycopg.Connection, seconds: float) -> Iterator[None]:
-    """Hang up after so many seconds: no timeout of the server counts in a pooler's queue.
-
-    Raises:
-        psycopg.errors.ConnectionTimeout: There was no answer; the connection is broken.
-    """
-    expired = threading.Event()
-
-    def hang_up() -> None:
-        expired.set()
-        with socket.socket(fileno=os.dup(connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        if expired.is_set():
-            raise psycopg.errors.ConnectionTimeout("no answer in time") from error
-        raise
-    finally:
-        timer.cancel()
-        timer.join()
 
 
 def _host(connection: psycopg.Connection) -> Host:

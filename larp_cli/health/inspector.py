@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +12,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from larp_cli.database.connection import Connection, connect
+from larp_cli.database.connection import Connection, connect, hang_up
 from larp_cli.database.errors import DatabaseFailure, ServerUnreachable, StatementTimeout, translate
 from larp_cli.health.checks import CHECKS, NAMES, Look, Seen, configuration
 from larp_cli.health.subject import Subject
@@ -225,13 +223,8 @@ class Inspector:
     def _hang_up(self) -> None:
         """End the line under a statement that does not return."""
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        with (
-            suppress(OSError, psycopg.Error),
-            socket.socket(fileno=os.dup(connection.fileno())) as line,
-        ):
-            line.shutdown(socket.SHUT_RDWR)
+        if connection is not None:
+            hang_up(connection)
 
     def _discard(self, connection: Connection) -> None:
         self._connection = None

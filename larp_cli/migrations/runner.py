@@ -13,12 +13,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from larp_cli.database.catalogue import all_invalid_indexes
+from larp_cli.database.connection import hang_up
 from larp_cli.database.errors import driver_error, translate
 from larp_cli.errors import ConfigurationError, LarpError, Locked
 from larp_cli.migrations.ledger import Ledger, Run
@@ -114,7 +116,13 @@ class Runner:
             self._database, patience.timeouts, self._observer, wait=patience.mutex_wait
         ) as worker:
             pid = worker.backend_pid()
-            with Watch(self._mutex, pid, self._observer, patience=patience.timeouts.lock) as watch:
+            with Watch(
+                self._mutex,
+                pid,
+                self._observer,
+                patience=patience.timeouts.lock,
+                give_up=partial(hang_up, worker.driver),
+            ) as watch:
                 attempt = 0
                 while todo:
                     left = len(todo)

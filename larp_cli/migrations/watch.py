@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import psycopg
 
 from larp_cli.database.catalogue import blockers_of, index_progress
+from larp_cli.database.connection import answering
 from larp_cli.results import Blocker
 
 if TYPE_CHECKING:
     from larp_cli.observer import Observer
 
 POLL_SECONDS = 0.5
+LONGEST_SILENCE = 60.0
+"""Seconds that a question to the catalogue may take before the server counts as dead."""
 
 
 class Watch:
     """Asks the server about one session, every half second, on another connection.
 
     The connection is the one that holds the mutex, which has nothing else to do. It ends
-    quietly when that connection does: the runner notices by itself.
+    quietly when that connection does: the runner notices by itself. Where the server does not
+    answer there at all it has stopped dead, and the runner would wait without an end.
     """
 
     def __init__(
-        self, connection: psycopg.Connection, pid: int, observer: Observer, *, patience: float
+        self,
+        connection: psycopg.Connection,
+        pid: int,
+        observer: Observer,
+        *,
+        patience: float,
+        give_up: Callable[[], None],
     ) -> None:
+        """Take who is watched; ``give_up`` ends the runner's waiting from another thread."""
         self._connection = connection
+        self._give_up = give_up
         self._pid = pid
         self._observer = observer
         # Whoever blocks must be seen before the lock timeout ends the waiting.
@@ -58,7 +71,12 @@ class Watch:
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
             try:
-                self._look()
+                with answering(self._connection, LONGEST_SILENCE):
+                    self._look()
+            except psycopg.errors.ConnectionTimeout:
+                self._observer.warning(f"no answer from the server for {LONGEST_SILENCE:g} s")
+                self._give_up()
+                return
             except psycopg.Error:
                 return
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -13,8 +14,9 @@ import pytest
 
 from larp_cli.cli import signals
 from larp_cli.errors import ExitCode
+from larp_cli.migrations import watch
 from tests.conftest import Larp, LarpProcess
-from tests.databases import has, running, until
+from tests.databases import has, query, running, until
 from tests.projects import ForeignProject, foreign_project, sql
 
 OUTSIDE = "with op.get_context().autocommit_block():\n    op.execute({statement!r})"
@@ -113,33 +115,68 @@ def test_what_an_interrupted_revision_has_committed_is_told(
     assert has(database, "towns")
 
 
-def test_a_server_that_does_not_even_cancel_is_left(
-    larp: Larp, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The end does not depend on a session that has stopped dead."""
-    monkeypatch.setattr(signals, "INSIST_AFTER", 0.5)
-    project = foreign_project(tmp_path / "theirs")
-    project.chain(sql("SELECT pg_sleep(60)"))
-    stopped: list[int] = []
+@pytest.fixture
+def stopped(database: str) -> Iterator[list[str]]:
+    """The sessions whose application is put into the list stop dead once a revision sleeps."""
+    names: list[str] = []
+    pids: list[int] = []
 
     def stop() -> None:
         until(lambda: running(database, "pg_sleep(60)"))
-        stopped.extend(running(database, "pg_sleep(60)"))
-        for pid in stopped:
+        found = "SELECT pid FROM pg_stat_activity WHERE application_name = ANY (%s)"
+        for (pid,) in query(database, found, names):
             os.kill(pid, signal.SIGSTOP)
+            pids.append(pid)
 
     stopping = threading.Thread(target=stop)
     stopping.start()
     try:
-        outcome = larp(
-            *("db", "migrate", "-c", project.config, "--json", "--timeout", "2"),
-            env={"DATABASE_URL": database},
-        )
+        yield names
     finally:
         stopping.join()
-        for pid in stopped:
+        for pid in pids:
             os.kill(pid, signal.SIGCONT)
+            os.kill(pid, signal.SIGTERM)
+    assert len(pids) == len(names)
 
-    assert stopped
+
+def test_a_server_that_does_not_even_cancel_is_left(
+    larp: Larp,
+    tmp_path: Path,
+    database: str,
+    stopped: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The end does not depend on a session that has stopped dead."""
+    monkeypatch.setattr(signals, "INSIST_AFTER", 0.5)
+    stopped.append("larp-migrate")
+    project = foreign_project(tmp_path / "theirs")
+    project.chain(sql("SELECT pg_sleep(60)"))
+    outcome = larp(
+        *("db", "migrate", "-c", project.config, "--json", "--timeout", "2"),
+        env={"DATABASE_URL": database},
+    )
+
     assert outcome.exit_code == ExitCode.UNREACHABLE
     assert "stopped in revision r1" in outcome.document["error"]["message"]
+
+
+def test_a_server_that_stops_dead_is_noticed_without_a_signal(
+    larp: Larp,
+    tmp_path: Path,
+    database: str,
+    stopped: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither its own timeouts nor its kernel would ever end the waiting."""
+    monkeypatch.setattr(watch, "LONGEST_SILENCE", 1.0)
+    stopped += ["larp-migrate", "larp-migrate-mutex"]
+    project = foreign_project(tmp_path / "theirs")
+    project.chain(sql("SELECT pg_sleep(60)"))
+    outcome = larp(
+        "db", "migrate", "-c", project.config, "--json", env={"DATABASE_URL": database}
+    )  # fmt: skip
+
+    assert outcome.exit_code == ExitCode.UNREACHABLE
+    assert "revision r1" in outcome.document["error"]["message"]
+    assert "no answer from the server" in outcome.stderr
