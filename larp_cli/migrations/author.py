@@ -13,10 +13,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from larp_cli.errors import ConfigurationError, Locked, Refused, UsageError
-from larp_cli.migrations.compare import autogenerate, require_models, revision_context
+from larp_cli.migrations.compare import autogenerate, by_hand, require_models, revision_context
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.revisions import revision_of
 from larp_cli.migrations.state import current_heads, placed
@@ -56,10 +56,14 @@ def write_revision(project: Project, message: str, *, database: Database | None)
     message = _one_line(message)
     versions = _versions(project)
     revision = revision_context(project, project.script, message=_in_docstring(message))
+    hand_work: tuple[str, ...] = ()
     if database is not None:
         _require_at_head(placed(database, project), project)
-        if not _fill(revision, database, project):
-            return RevisionFile(message=message, revision=None, down_revisions=(), path=None)
+        anything, hand_work = _fill(revision, database, project)
+        if not anything:
+            return RevisionFile(
+                message=message, revision=None, down_revisions=(), path=None, by_hand=hand_work
+            )
     with _writing_to(versions), _alone(versions), _staging(project) as (script, staged):
         if database is not None and script.get_heads() != project.script.get_heads():
             raise Refused(
@@ -74,6 +78,7 @@ def write_revision(project: Project, message: str, *, database: Database | None)
         revision=facts.revision,
         down_revisions=facts.down_revisions,
         path=path,
+        by_hand=hand_work,
     )
 
 
@@ -210,8 +215,14 @@ def _require_at_head(database: Database, project: Project) -> None:
         )
 
 
-def _fill(revision: RevisionContext, database: Database, project: Project) -> bool:
-    """Put into the revision what differs; returns whether anything does."""
+def _fill(
+    revision: RevisionContext, database: Database, project: Project
+) -> tuple[bool, tuple[str, ...]]:
+    """Put into the revision what differs.
+
+    Returns:
+        Whether there is anything to write, and what has to be written by hand.
+    """
     ran = False
 
     def look(filled: RevisionContext, context: MigrationContext) -> None:
@@ -221,11 +232,14 @@ def _fill(revision: RevisionContext, database: Database, project: Project) -> bo
 
     autogenerate(database, project, revision, look)
     require_models(ran, project)
-    return any(
-        not upgrade.is_empty()
+    steps = [
+        step
         for script in revision.generated_revisions
         for upgrade in script.upgrade_ops_list
-    )
+        for step in upgrade.ops
+    ]
+    hand_work = by_hand(steps)
+    return len(steps) > len(hand_work), hand_work
 
 
 def _drop_types_with_tables(revision: RevisionContext, context: MigrationContext) -> None:
@@ -236,25 +250,21 @@ def _drop_types_with_tables(revision: RevisionContext, context: MigrationContext
     """
     from alembic.operations.ops import CreateTableOp, ExecuteSQLOp
 
+    from larp_cli.migrations.enum_labels import native_enum
+
     quote = context.dialect.identifier_preparer.quote
     for script in revision.generated_revisions:
         for up, down in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
             tables = [step for step in up.ops if isinstance(step, CreateTableOp)]
-            types = dict.fromkeys(name for table in tables for name in _enumerations(table))
+            columns = [item for table in tables for item in table.columns if hasattr(item, "type")]
+            kinds = [native_enum(column.type, context.dialect) for column in columns]
+            types = dict.fromkeys((kind.schema, kind.name) for kind in kinds if kind is not None)
             down.ops.extend(
-                ExecuteSQLOp("DROP TYPE IF EXISTS " + ".".join(quote(part) for part in name))
+                ExecuteSQLOp(
+                    "DROP TYPE IF EXISTS " + ".".join(quote(part) for part in name if part)
+                )
                 for name in types
             )
-
-
-def _enumerations(table: Any) -> Iterator[tuple[str, ...]]:
-    import sqlalchemy as sa
-
-    for column in table.columns:
-        kind = getattr(column, "type", None)
-        kind = kind.item_type if isinstance(kind, sa.ARRAY) else kind
-        if isinstance(kind, sa.Enum) and kind.native_enum and kind.name:
-            yield (kind.schema, kind.name) if kind.schema else (kind.name,)
 
 
 def _format(path: Path, script: ScriptDirectory) -> None:

@@ -105,7 +105,10 @@ def _standing(project: Project, standing: Standing) -> Iterator[Finding]:
 
 def _drift(comparison: Comparison) -> Iterator[Finding]:
     for difference in comparison.differences:
-        yield Finding(code="model_drift", message=difference, hint="larp db revision -m TEXT")
+        hint = "larp db revision -m TEXT"
+        if difference in comparison.by_hand:
+            hint = "write it by hand: larp db revision --empty -m TEXT"
+        yield Finding(code="model_drift", message=difference, hint=hint)
 
 
 def _edited(

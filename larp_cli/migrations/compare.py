@@ -29,6 +29,8 @@ class Comparison:
     """Whether env.py gives Alembic anything to compare."""
     differences: tuple[str, ...] = ()
     """Each in plain words."""
+    by_hand: tuple[str, ...] = ()
+    """Those among them that no operation undoes."""
     operations: tuple[str, ...] = ()
     """Alembic operations, as Python, that would make the schema equal the models."""
 
@@ -85,6 +87,7 @@ def autogenerate(
         if context.opts.get("target_metadata") is not None:
             if not project.own:
                 _leave_out_bookkeeping(context)
+            _compare_enum_labels(context)
             revision.run_autogenerate(heads, context)
             look(revision, context)
         return ()
@@ -116,6 +119,21 @@ def _leave_out_bookkeeping(context: MigrationContext) -> None:
     context.opts["include_name"] = include
 
 
+def _compare_enum_labels(context: MigrationContext) -> None:
+    """Have the labels of enumerated types compared as well."""
+    from larp_cli.migrations.enum_labels import PLUGIN
+
+    theirs = context.opts.get("autogenerate_plugins", ["alembic.autogenerate.*"])
+    context.opts["autogenerate_plugins"] = [*theirs, PLUGIN]
+
+
+def by_hand(steps: Iterable[MigrateOperation]) -> tuple[str, ...]:
+    """Say in words what among ``steps`` somebody has to write."""
+    from larp_cli.migrations.enum_labels import ByHand, in_words
+
+    return tuple(in_words(step.difference) for step in steps if isinstance(step, ByHand))
+
+
 def _comparison(revision: RevisionContext, context: MigrationContext) -> Comparison:
     from alembic.autogenerate import render_op_text
     from alembic.autogenerate.api import AutogenContext
@@ -123,11 +141,13 @@ def _comparison(revision: RevisionContext, context: MigrationContext) -> Compari
     autogen = AutogenContext(context)
     differences: list[str] = []
     operations: list[str] = []
+    hand_work: list[str] = []
     for script in revision.generated_revisions:
         for upgrade in script.upgrade_ops_list:
             differences.extend(_in_words(upgrade.as_diffs()))
             operations.extend(render_op_text(autogen, step) for step in _steps(upgrade.ops))
-    return Comparison(True, tuple(differences), tuple(operations))
+            hand_work.extend(by_hand(upgrade.ops))
+    return Comparison(True, tuple(differences), tuple(hand_work), tuple(operations))
 
 
 def _steps(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]:
@@ -136,13 +156,17 @@ def _steps(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]
 
 def _in_words(differences: Iterable[Any]) -> Iterator[str]:
     """Say what Alembic's tuples mean; changes of one column come as a list of their own."""
+    from larp_cli.migrations.enum_labels import in_words
+
     for difference in differences:
         if isinstance(difference, list):
             yield from _in_words(difference)
             continue
         kind, *facts = difference
         verb, _, what = str(kind).partition("_")
-        if verb == "modify":
+        if what in ("label", "labels"):
+            yield in_words(difference)
+        elif verb == "modify":
             yield _changed_column(what, facts)
         elif verb in ("add", "remove") and not what.endswith("comment"):
             where = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,38 +20,42 @@ from alembic.operations.ops import UpgradeOps
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy.dialects.postgresql import ENUM
+from sqlalchemy.dialects.postgresql.base import PGInspector
 
 PLUGIN = "larp_cli.enum_labels"
 
+type _Name = tuple[str | None, str]
+"""Schema, or None where the search path decides; and name."""
 
-class AddLabel(MigrateOperation):
-    """A label that the models have and the database's type lacks."""
 
-    def __init__(self, type_name: str, label: str, place: str) -> None:
-        self.type_name, self.label, self.place = type_name, label, place
+class AddLabels(MigrateOperation):
+    """Labels that the models have and the database's type lacks, each with its place."""
+
+    def __init__(self, type_name: str, places: dict[str, str]) -> None:
+        self.type_name, self.places = type_name, places
 
     def reverse(self) -> MigrateOperation:
-        """Keep it: PostgreSQL has no statement that drops a label."""
-        return KeepLabel(self)
+        """Keep them: PostgreSQL has no statement that drops a label."""
+        return KeepLabels(self)
 
-    def to_diff_tuple(self) -> tuple[str, ...]:
-        """Describe it as Alembic does its own differences."""
-        return ("add_label", self.type_name, self.label)
+    def to_diff_tuple(self) -> Any:
+        """Describe them as Alembic does its own differences."""
+        return [("add_label", self.type_name, label) for label in self.places]
 
 
-class KeepLabel(MigrateOperation):
-    """What a downgrade can do about a label that was added: nothing."""
+class KeepLabels(MigrateOperation):
+    """What a downgrade can do about labels that were added: nothing."""
 
-    def __init__(self, added: AddLabel) -> None:
+    def __init__(self, added: AddLabels) -> None:
         self.added = added
 
     def reverse(self) -> MigrateOperation:
-        """Add it again."""
+        """Add them again."""
         return self.added
 
-    def to_diff_tuple(self) -> tuple[str, ...]:
-        """Describe it as Alembic does its own differences."""
-        return ("remove_label", self.added.type_name, self.added.label)
+    def to_diff_tuple(self) -> Any:
+        """Describe them as Alembic does its own differences."""
+        return [("remove_label", self.added.type_name, label) for label in self.added.places]
 
 
 class ByHand(MigrateOperation):
@@ -96,64 +100,76 @@ def _compare(
     autogen: AutogenContext, upgrade: UpgradeOps, schemas: set[str | None]
 ) -> PriorityDispatchResult:
     """Find what differs, in types that are on both sides."""
-    modelled = {(kind.schema, kind.name): kind for kind in _modelled(autogen)}
+    ours = dict(_in_models(autogen))
     # Where this library is in use, it compares the labels itself.
-    if modelled and "alembic_postgresql_enum" not in sys.modules:
-        there: dict[tuple[str | None, str], list[str]] = {}
-        for found in sa.inspect(autogen.connection).get_enums("*"):
-            there[found["schema"], found["name"]] = found["labels"]
-            if found["visible"]:
-                there[None, found["name"]] = found["labels"]
+    if ours and "alembic_postgresql_enum" not in sys.modules:
+        theirs = dict(_in_database(autogen))
         quote = autogen.dialect.identifier_preparer.quote
-        for (schema, name), kind in modelled.items():
-            if (schema, name) in there and kind.enums:
-                qualified = ".".join(quote(part) for part in (schema, name) if part)
-                upgrade.ops.extend(_differences(qualified, there[schema, name], kind.enums))
+        for name in [name for name in ours if name in theirs]:
+            qualified = ".".join(quote(part) for part in name if part)
+            upgrade.ops.extend(_differences(qualified, theirs[name], ours[name]))
     return PriorityDispatchResult.CONTINUE
 
 
-def _modelled(autogen: AutogenContext) -> Iterator[ENUM]:
+def _in_models(autogen: AutogenContext) -> Iterator[tuple[_Name, list[str]]]:
     for table in autogen.sorted_tables:
         if autogen.run_object_filters(table, table.name, "table", False, None):
-            kinds = (native_enum(column.type, autogen.dialect) for column in table.columns)
-            yield from (kind for kind in kinds if kind is not None)
+            for column in table.columns:
+                kind = native_enum(column.type, autogen.dialect)
+                if kind is not None and kind.enums:  # or it only names a type made elsewhere
+                    yield (kind.schema, str(kind.name)), kind.enums
+
+
+def _in_database(autogen: AutogenContext) -> Iterator[tuple[_Name, list[str]]]:
+    inspector = autogen.inspector
+    assert isinstance(inspector, PGInspector)
+    for found in inspector.get_enums("*"):
+        yield (found["schema"], found["name"]), found["labels"]
+        if found["visible"]:
+            yield (None, found["name"]), found["labels"]
 
 
 def _differences(name: str, theirs: list[str], ours: list[str]) -> Iterator[MigrateOperation]:
     """Compare labels in their order, which is the order in which they sort."""
-    known = [label for label in ours if label in theirs]
-    for number, label in enumerate(ours):
-        if label not in theirs:
-            place = ""
-            if number:
-                place = f" AFTER {_literal(ours[number - 1])}"
-            elif known:
-                place = f" BEFORE {_literal(known[0])}"
-            yield AddLabel(name, label, place)
+    shared = [label for label in ours if label in theirs]
+    first = f" BEFORE {_literal(shared[0])}" if shared else ""
+    places = {
+        label: f" AFTER {_literal(before)}" if before is not None else first
+        for before, label in zip([None, *ours], ours, strict=False)
+        if label not in theirs
+    }
+    if places:
+        yield AddLabels(name, places)
     for label in theirs:
         if label not in ours:
             yield ByHand("remove_label", name, label)
-    shared = [label for label in theirs if label in ours]
-    if shared != known:
-        yield ByHand("order_labels", name, *(", ".join(map(_literal, x)) for x in (shared, known)))
+    order = [label for label in theirs if label in ours]
+    if order != shared:
+        yield ByHand("order_labels", name, _listed(order), _listed(shared))
+
+
+def _listed(labels: Iterable[str]) -> str:
+    return ", ".join(map(_literal, labels))
 
 
 def _literal(label: str) -> str:
     return "'" + label.replace("'", "''") + "'"
 
 
-@renderers.dispatch_for(AddLabel)
-def _render_add(_autogen: AutogenContext, step: AddLabel) -> str:
-    value = _literal(step.label) + step.place
-    # Alembic makes text() of it, to which :name is a parameter.
-    statement = re.sub(r":(?=\w)", r"\:", f"ALTER TYPE {step.type_name} ADD VALUE IF NOT EXISTS {value}")
-    return f"op.execute({statement!r})"
+@renderers.dispatch_for(AddLabels)
+def _render_add(_autogen: AutogenContext, step: AddLabels) -> list[str]:
+    statements = (
+        f"ALTER TYPE {step.type_name} ADD VALUE IF NOT EXISTS {_literal(label)}{place}"
+        for label, place in step.places.items()
+    )
+    # Alembic makes text() of each, to which :name is a parameter.
+    return [f"op.execute({re.sub(r':(?=\w)', r'\:', statement)!r})" for statement in statements]
 
 
-@renderers.dispatch_for(KeepLabel)
-def _render_keep(_autogen: AutogenContext, step: KeepLabel) -> list[str]:
-    label, name = _literal(step.added.label), step.added.type_name
-    return [f"# PostgreSQL cannot take the label {label} out of {name} again.", "pass"]
+@renderers.dispatch_for(KeepLabels)
+def _render_keep(_autogen: AutogenContext, step: KeepLabels) -> str:
+    kept = _listed(step.added.places)
+    return f"pass  # PostgreSQL takes no label out of {step.added.type_name} again: {kept}"
 
 
 @renderers.dispatch_for(ByHand)

@@ -41,7 +41,10 @@ def of_check(check: results.DatabaseCheck) -> list[Part]:
 
 def of_revision_file(written: results.RevisionFile) -> list[Part]:
     """Describe a revision file that was written, or say that none was needed."""
+    warnings = [Line(f"warning: to be done by hand: {what}") for what in written.by_hand]
     if written.path is None:
+        if warnings:
+            return [*warnings, Line(f"nothing else differs, so no “{written.message}”")]
         return [Line(f"nothing to do: models and schema are equal, so no “{written.message}”")]
     rows = (
         ("revision", written.revision or ""),
@@ -49,7 +52,7 @@ def of_revision_file(written: results.RevisionFile) -> list[Part]:
         ("message", written.message),
         ("file", str(written.path)),
     )
-    return [Facts(rows)]
+    return [Facts(rows), *warnings]
 
 
 def _planned(revision: results.PlannedRevision) -> Iterator[Part]:

@@ -146,9 +146,11 @@ class RevisionFile(Result):
 
     message: str
     revision: str | None
-    """None where models and schema are equal, and nothing was written."""
+    """None where nothing was written: there is no difference that can be."""
     down_revisions: tuple[str, ...]
     path: Path | None
+    by_hand: tuple[str, ...] = ()
+    """What differs and takes more than a statement, so that somebody has to write it."""
 
     @property
     def changed(self) -> bool:
