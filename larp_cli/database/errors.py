@@ -230,6 +230,13 @@ class StatementCancelled(DatabaseFailure, CommandFailed):
     phrase = "cancelled a statement because it was asked to"
 
 
+class ResourcesExhausted(DatabaseFailure, CommandFailed):
+    """53100, 53200, 53400: the server's disk or memory is full."""
+
+    phrase = "has run out of something: {detail}"
+    advice = "make room on the server (disk, memory, see its log), then run it again"
+
+
 class StatementFailed(DatabaseFailure, CommandFailed):
     """Any other error of a statement."""
 
@@ -243,7 +250,11 @@ _BY_SQLSTATE: dict[str, type[DatabaseFailure]] = {
     "3D000": DatabaseMissing,
     "40P01": LockNotAvailable,
     "42501": PermissionDenied,
+    "53000": ResourcesExhausted,
+    "53100": ResourcesExhausted,
+    "53200": ResourcesExhausted,
     "53300": TooManyConnections,
+    "53400": ResourcesExhausted,
     "55P03": LockNotAvailable,
     "57014": StatementTimeout,
     "57P01": ShuttingDown,

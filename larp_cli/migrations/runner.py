@@ -31,7 +31,7 @@ from larp_cli.migrations.stop import Stop, in_words
 from larp_cli.migrations.watch import Watch, named
 from larp_cli.migrations.worker import Worker, open_worker
 from larp_cli.redaction import Redactor
-from larp_cli.results import AppliedRevision, Direction, RunOutcome
+from larp_cli.results import AppliedRevision, Blocker, Direction, RunOutcome
 
 if TYPE_CHECKING:
 
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds between two attempts at a locked table: doubled after each, up to the longest."""
+
+NOT_LONG = "SELECT set_config('lock_timeout', '2000', false)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,8 @@ class Runner:
         self._ledger = Ledger(database)
         self._applied: list[AppliedRevision] = []
         self._heads: tuple[str, ...] = ()
-        self._partly = False
+        self._partly = self._concurrently = False
+        self._blockers: tuple[Blocker, ...] = ()
         self._began = 0.0
 
     def run(
@@ -131,6 +134,8 @@ class Runner:
                         self._require_progress(len(todo) < left)
                     except BaseException as error:
                         self._partly = worker.partly_committed
+                        self._blockers = watch.blockers
+                        self._concurrently = worker.runs_concurrently
                         if (signal := _signal_behind(error)) is not None:
                             raise signal from None
                         if not isinstance(error, Exception):
@@ -259,6 +264,8 @@ class Runner:
             applied=tuple(self._applied),
             partly=self._partly,
             left_invalid=left,
+            blockers=self._blockers,
+            concurrently=self._concurrently,
             command=self._command(len(todo)),
         )
 
@@ -266,8 +273,8 @@ class Runner:
         """Note which revision failed and why, and say it."""
         cause = self._explained(error)
         reason = cause.message if cause else in_words(error)
-        self._write_down(stop, RunOutcome.FAILED, reason)
-        return stop.failure(cause, reason)
+        noted = self._write_down(stop, RunOutcome.FAILED, reason)
+        return stop.failure(cause, reason, noted=noted)
 
     def _tell_interruption(self, stop: Stop, signal: KeyboardInterrupt) -> None:
         signal.changed = stop.changed  # type: ignore[attr-defined]
@@ -283,10 +290,10 @@ class Runner:
                 f" (or, if its name ends in _ccnew or _ccold: DROP INDEX CONCURRENTLY {name})"
             )
 
-    def _write_down(self, stop: Stop, outcome: RunOutcome, reason: str) -> None:
-        """Note a run that did not succeed, on the mutex's connection, if that still stands."""
+    def _write_down(self, stop: Stop, outcome: RunOutcome, reason: str) -> bool:
+        """Note a run that did not succeed, on the mutex's connection; False if it cannot be."""
         if stop.work is None:
-            return
+            return True
         run = Run(
             stop.work.revision,
             stop.direction,
@@ -296,9 +303,12 @@ class Runner:
             Redactor(self._database.secrets).redact(reason),
         )
         try:
+            self._mutex.execute(NOT_LONG)  # whoever has stopped us waits for the end
             self._ledger.write(self._mutex, run)
         except (psycopg.Error, KeyboardInterrupt) as error:
             self._observer.warning(f"the ledger could not be written: {type(error).__name__}")
+            return False
+        return True
 
 
 _PHASES = {

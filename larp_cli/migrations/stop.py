@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from larp_cli.database.errors import PermissionDenied, StatementTimeout
+from larp_cli.database.errors import PermissionDenied, ResourcesExhausted, StatementTimeout
 from larp_cli.errors import (
     ConfigurationError,
     DatabaseUnreachable,
@@ -14,7 +14,8 @@ from larp_cli.errors import (
     Locked,
     MigrationFailed,
 )
-from larp_cli.results import AppliedRevision, Direction
+from larp_cli.migrations.watch import named
+from larp_cli.results import AppliedRevision, Blocker, Direction
 
 if TYPE_CHECKING:
     from larp_cli.migrations.runner import Work
@@ -33,6 +34,10 @@ class Stop:
     """Whether the revision in flight has committed a part of itself."""
     left_invalid: Sequence[str]
     """Indexes that were not invalid before the run."""
+    blockers: Sequence[Blocker]
+    """Who was last seen to hold up the revision."""
+    concurrently: bool
+    """Whether the statement in flight had the timeout of ``CONCURRENTLY``."""
     command: str
     """The command that goes on where the run stopped."""
 
@@ -46,15 +51,16 @@ class Stop:
         where = f"revision {self.work.revision}" if self.work else "the last step"
         return f"stopped in {where}; {self._committed()}{self._remains()}"
 
-    def failure(self, cause: LarpError | None, reason: str) -> LarpError:
+    def failure(self, cause: LarpError | None, reason: str, *, noted: bool) -> LarpError:
         """Say which revision failed and why, what is committed, and what it left behind.
 
         Args:
             cause: The failure, if it is one that larp can explain.
             reason: The failure in words.
+            noted: Whether the server still took a line for the ledger.
         """
         message = f"{self._which()} failed: {reason}; {self._committed()}{self._remains()}"
-        if isinstance(cause, DatabaseUnreachable) and self.applied:
+        if self.applied and (isinstance(cause, DatabaseUnreachable) or not noted):
             # Their commits did not wait for the disk: see Worker.begin.
             message += "; if the server crashed the newest of them may be lost (larp db status)"
         failure = self._failure(cause, message)
@@ -68,18 +74,24 @@ class Stop:
         if isinstance(cause, ConfigurationError):
             return ConfigurationError(message, hint=cause.hint)
         if isinstance(cause, StatementTimeout):
-            return MigrationFailed(
-                message, hint=f"raise MIGRATION_STATEMENT_TIMEOUT, then: {again}"
-            )
+            return self._out_of_time(message)
         if isinstance(cause, DatabaseUnreachable):
             return DatabaseUnreachable(message, hint=f"larp db wait && {again}")
-        if isinstance(cause, PermissionDenied):
+        if isinstance(cause, PermissionDenied | ResourcesExhausted):
             return MigrationFailed(message, hint=cause.hint)
         broken = self.work.file if self.work and self.work.file else "the revision"
         remedy = f"mend {broken} or the data"
         if self.partly:
             remedy += "; what it has committed already must be there only IF NOT EXISTS"
         return MigrationFailed(message, hint=f"{remedy}; then: {again}")
+
+    def _out_of_time(self, message: str) -> LarpError:
+        setting = "CONCURRENTLY" if self.concurrently else "STATEMENT"
+        hint = f"raise MIGRATION_{setting}_TIMEOUT, then: {self.command}"
+        if self.blockers:
+            held = f"{message}; last held up by {named(self.blockers)}"
+            return Locked(held, hint=f"when that has ended, or {hint}")
+        return MigrationFailed(message, hint=hint)
 
     def _which(self) -> str:
         if self.work is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -100,7 +100,7 @@ class Watch:
             self._observer.progress(text)
 
 
-def named(blockers: tuple[Blocker, ...]) -> str:
+def named(blockers: Sequence[Blocker]) -> str:
     """Name sessions so that an operator finds them: pid, application, user, age."""
     return ", ".join(
         f"pid {blocker.pid} ({blocker.application or 'unnamed'}, user {blocker.user},"

@@ -115,6 +115,11 @@ class Worker:
         event.listen(connection, "after_cursor_execute", self._after)
 
     @property
+    def runs_concurrently(self) -> bool:
+        """Whether the statement in flight has the timeout of ``CONCURRENTLY``."""
+        return self._relaxed
+
+    @property
     def driver(self) -> psycopg.Connection[Any]:
         """The driver's connection, below SQLAlchemy's."""
         return driver_connection(self.connection)

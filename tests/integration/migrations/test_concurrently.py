@@ -178,6 +178,37 @@ def test_detaching_a_partition_never_makes_the_application_wait(
     )
 
 
+def test_a_build_that_nobody_lets_finish_names_who(
+    larp: Larp, tmp_path: Path, database: str
+) -> None:
+    """Its own timeout ends it; the setting and the session that held it up are named."""
+    project = project_of(tmp_path, PEOPLE, outside("CREATE INDEX CONCURRENTLY ON people (name)"))
+    environment = {"DATABASE_URL": database, "MIGRATION_CONCURRENTLY_TIMEOUT": "2"}
+    larp("db", "migrate", "r1", "-c", project.config, env=environment)
+    with psycopg.connect(database, application_name="report") as holder:
+        holder.execute("LOCK TABLE people IN ROW EXCLUSIVE MODE")
+        outcome = larp("db", "migrate", "-c", project.config, "--json", env=environment)
+
+    assert outcome.exit_code == ExitCode.LOCKED
+    assert "last held up by pid" in outcome.document["error"]["message"]
+    assert "(report, user" in outcome.document["error"]["message"]
+    assert "raise MIGRATION_CONCURRENTLY_TIMEOUT" in outcome.document["error"]["hint"]
+
+
+def test_a_full_disk_is_not_blamed_on_the_revision(
+    larp: Larp, tmp_path: Path, database: str
+) -> None:
+    """What the server has run out of is to be mended there."""
+    full = "DO $$ BEGIN RAISE EXCEPTION 'No space left' USING ERRCODE = '53100'; END $$"
+    outcome = larp(
+        *("db", "migrate", "-c", project_of(tmp_path, sql(full)).config, "--json"),
+        env={"DATABASE_URL": database},
+    )
+
+    assert outcome.exit_code == ExitCode.MIGRATION_FAILED
+    assert outcome.document["error"]["hint"].startswith("make room on the server")
+
+
 def test_an_interrupted_detaching_is_finished_by_the_next_run(
     larp_process: LarpProcess, tmp_path: Path, database: str
 ) -> None:

@@ -115,6 +115,24 @@ def test_what_an_interrupted_revision_has_committed_is_told(
     assert has(database, "towns")
 
 
+def test_a_locked_ledger_does_not_hold_up_the_end(
+    larp_process: LarpProcess, tmp_path: Path, database: str
+) -> None:
+    """Whoever stops a migration waits for it; that it was stopped is then not noted."""
+    project = foreign_project(tmp_path / "theirs")
+    project.chain(sql("SELECT pg_sleep(60)"))
+    environment = {"DATABASE_URL": database}
+    process = larp_process.start("db", "migrate", "-c", project.config, env=environment)
+    until(lambda: running(database, "pg_sleep(60)"))
+    with psycopg.connect(database) as holder:
+        holder.execute("LOCK TABLE larp_bookkeeping.larp_ledger IN ACCESS EXCLUSIVE MODE")
+        process.terminate()
+        _, stderr = process.communicate(timeout=8)
+
+    assert process.returncode == ExitCode.TERMINATED
+    assert "the ledger could not be written: LockNotAvailable" in stderr
+
+
 @pytest.fixture
 def stopped(database: str) -> Iterator[list[str]]:
     """The sessions whose application is put into the list stop dead once a revision sleeps."""
@@ -123,8 +141,11 @@ def stopped(database: str) -> Iterator[list[str]]:
 
     def stop() -> None:
         until(lambda: running(database, "pg_sleep(60)"))
-        found = "SELECT pid FROM pg_stat_activity WHERE application_name = ANY (%s)"
-        for (pid,) in query(database, found, names):
+        named = (
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = ANY (%s)"
+        )
+        for (pid,) in query(database, named, names):
             os.kill(pid, signal.SIGSTOP)
             pids.append(pid)
 
