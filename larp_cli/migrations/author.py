@@ -250,7 +250,7 @@ def _drop_types_with_tables(revision: RevisionContext, context: MigrationContext
     """
     from alembic.operations.ops import CreateTableOp, ExecuteSQLOp
 
-    from larp_cli.migrations.enum_labels import native_enum
+    from larp_cli.migrations.enums import native_enum
 
     quote = context.dialect.identifier_preparer.quote
     for script in revision.generated_revisions:

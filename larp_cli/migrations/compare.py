@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def autogenerate(
         if context.opts.get("target_metadata") is not None:
             if not project.own:
                 _leave_out_bookkeeping(context)
-            _compare_enum_labels(context)
+            _compare_enums(context)
             revision.run_autogenerate(heads, context)
             look(revision, context)
         return ()
@@ -119,17 +120,18 @@ def _leave_out_bookkeeping(context: MigrationContext) -> None:
     context.opts["include_name"] = include
 
 
-def _compare_enum_labels(context: MigrationContext) -> None:
-    """Have the labels of enumerated types compared as well."""
-    from larp_cli.migrations.enum_labels import PLUGIN
+def _compare_enums(context: MigrationContext) -> None:
+    """Have enumerated types compared as well, unless another plugin does that already."""
+    from larp_cli.migrations.enums import PLUGIN
 
-    theirs = context.opts.get("autogenerate_plugins", ["alembic.autogenerate.*"])
-    context.opts["autogenerate_plugins"] = [*theirs, PLUGIN]
+    if "alembic_postgresql_enum" not in sys.modules:
+        theirs = context.opts.get("autogenerate_plugins", ["alembic.autogenerate.*"])
+        context.opts["autogenerate_plugins"] = [*theirs, PLUGIN]
 
 
 def by_hand(steps: Iterable[MigrateOperation]) -> tuple[str, ...]:
     """Say in words what among ``steps`` somebody has to write."""
-    from larp_cli.migrations.enum_labels import ByHand, in_words
+    from larp_cli.migrations.enums import ByHand, in_words
 
     return tuple(in_words(step.difference) for step in steps if isinstance(step, ByHand))
 
@@ -156,7 +158,7 @@ def _steps(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]
 
 def _in_words(differences: Iterable[Any]) -> Iterator[str]:
     """Say what Alembic's tuples mean; changes of one column come as a list of their own."""
-    from larp_cli.migrations.enum_labels import in_words
+    from larp_cli.migrations.enums import in_words
 
     for difference in differences:
         if isinstance(difference, list):

@@ -1,4 +1,4 @@
-"""Labels of enumerated types, which Alembic's autogenerate does not compare.
+"""Enumerated types, which Alembic's autogenerate neither makes for new columns nor compares.
 
 A plugin for Alembic: a context that names it in ``autogenerate_plugins`` finds what differs.
 Sources: PostgreSQL's manual, ALTER TYPE; Alembic's, "Plugins" and "Autogenerating Custom
@@ -13,16 +13,22 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.autogenerate import renderers
+from alembic.autogenerate import render_op_text, renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation
-from alembic.operations.ops import UpgradeOps
+from alembic.operations.ops import (
+    AddColumnOp,
+    CreateTableOp,
+    ExecuteSQLOp,
+    OpContainer,
+    UpgradeOps,
+)
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy.dialects.postgresql import ENUM
 from sqlalchemy.dialects.postgresql.base import PGInspector
 
-PLUGIN = "larp_cli.enum_labels"
+PLUGIN = "larp_cli.enums"
 
 type _Name = tuple[str | None, str]
 """Schema, or None where the search path decides; and name."""
@@ -73,6 +79,18 @@ class ByHand(MigrateOperation):
         return self.difference
 
 
+class CreateType(ExecuteSQLOp):
+    """A type that a new column needs: only `op.create_table` makes those of its own."""
+
+    def __init__(self, type_name: str, labels: Iterable[str]) -> None:
+        super().__init__(_as_text(f"CREATE TYPE {type_name} AS ENUM ({_listed(labels)})"))
+        self.type_name = type_name
+
+    def reverse(self) -> MigrateOperation:
+        """Drop it, after the column."""
+        return ExecuteSQLOp(f"DROP TYPE {self.type_name}")
+
+
 def in_words(difference: tuple[str, ...]) -> str:
     """Say what one of the differences above means."""
     kind, type_name, *facts = difference
@@ -96,37 +114,71 @@ def native_enum(kind: Any, dialect: sa.Dialect) -> ENUM | None:
     return impl if isinstance(impl, ENUM) and impl.name else None
 
 
-def _compare(
+def _compare_labels(
     autogen: AutogenContext, upgrade: UpgradeOps, schemas: set[str | None]
 ) -> PriorityDispatchResult:
     """Find what differs, in types that are on both sides."""
     ours = dict(_in_models(autogen))
-    # Where this library is in use, it compares the labels itself.
-    if ours and "alembic_postgresql_enum" not in sys.modules:
-        theirs = dict(_in_database(autogen))
-        quote = autogen.dialect.identifier_preparer.quote
-        for name in [name for name in ours if name in theirs]:
-            qualified = ".".join(quote(part) for part in name if part)
-            upgrade.ops.extend(_differences(qualified, theirs[name], ours[name]))
+    theirs = _in_database(autogen) if ours else {}
+    for name in [name for name in ours if name in theirs]:
+        qualified = _qualified(autogen, name)
+        upgrade.ops.extend(_differences(qualified, theirs[name], ours[name]))
     return PriorityDispatchResult.CONTINUE
+
+
+def _create_types(
+    autogen: AutogenContext, upgrade: UpgradeOps, schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """Make the types of new columns, where neither the database nor a new table has them."""
+    steps = list(_steps(upgrade.ops))
+    wanted = dict(_enums(autogen, (it.column for it in steps if isinstance(it, AddColumnOp))))
+    tables = [step for step in steps if isinstance(step, CreateTableOp)]
+    columns = (item for table in tables for item in table.columns if isinstance(item, sa.Column))
+    there = {**_in_database(autogen), **dict(_enums(autogen, columns))} if wanted else {}
+    upgrade.ops[:0] = [
+        CreateType(_qualified(autogen, name), labels)
+        for name, labels in wanted.items()
+        if name not in there
+    ]
+    return PriorityDispatchResult.CONTINUE
+
+
+def _steps(steps: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]:
+    for step in steps:
+        yield step
+        if isinstance(step, OpContainer):
+            yield from _steps(step.ops)
 
 
 def _in_models(autogen: AutogenContext) -> Iterator[tuple[_Name, list[str]]]:
     for table in autogen.sorted_tables:
         if autogen.run_object_filters(table, table.name, "table", False, None):
-            for column in table.columns:
-                kind = native_enum(column.type, autogen.dialect)
-                if kind is not None and kind.enums:  # or it only names a type made elsewhere
-                    yield (kind.schema, str(kind.name)), kind.enums
+            yield from _enums(autogen, table.columns)
 
 
-def _in_database(autogen: AutogenContext) -> Iterator[tuple[_Name, list[str]]]:
+def _enums(
+    autogen: AutogenContext, columns: Iterable[sa.Column[Any]]
+) -> Iterator[tuple[_Name, list[str]]]:
+    for column in columns:
+        kind = native_enum(column.type, autogen.dialect)
+        if kind is not None and kind.enums:  # or it only names a type made elsewhere
+            yield (kind.schema, str(kind.name)), kind.enums
+
+
+def _in_database(autogen: AutogenContext) -> dict[_Name, list[str]]:
     inspector = autogen.inspector
     assert isinstance(inspector, PGInspector)
-    for found in inspector.get_enums("*"):
-        yield (found["schema"], found["name"]), found["labels"]
-        if found["visible"]:
-            yield (None, found["name"]), found["labels"]
+    found: dict[_Name, list[str]] = {}
+    for kind in inspector.get_enums("*"):
+        found[kind["schema"], kind["name"]] = kind["labels"]
+        if kind["visible"]:
+            found[None, kind["name"]] = kind["labels"]
+    return found
+
+
+def _qualified(autogen: AutogenContext, name: _Name) -> str:
+    quote = autogen.dialect.identifier_preparer.quote
+    return ".".join(quote(part) for part in name if part)
 
 
 def _differences(name: str, theirs: list[str], ours: list[str]) -> Iterator[MigrateOperation]:
@@ -156,14 +208,16 @@ def _literal(label: str) -> str:
     return "'" + label.replace("'", "''") + "'"
 
 
+def _as_text(statement: str) -> str:
+    """Escape what is a parameter to ``text()``, which Alembic makes of a statement."""
+    return re.sub(r":(?=\w)", r"\:", statement)
+
+
 @renderers.dispatch_for(AddLabels)
-def _render_add(_autogen: AutogenContext, step: AddLabels) -> list[str]:
-    statements = (
-        f"ALTER TYPE {step.type_name} ADD VALUE IF NOT EXISTS {_literal(label)}{place}"
-        for label, place in step.places.items()
-    )
-    # Alembic makes text() of each, to which :name is a parameter.
-    return [f"op.execute({re.sub(r':(?=\w)', r'\:', statement)!r})" for statement in statements]
+def _render_add(autogen: AutogenContext, step: AddLabels) -> list[str]:
+    add = f"ALTER TYPE {step.type_name} ADD VALUE IF NOT EXISTS"
+    statements = (f"{add} {_literal(label)}{place}" for label, place in step.places.items())
+    return [render_op_text(autogen, ExecuteSQLOp(_as_text(text))) for text in statements]
 
 
 @renderers.dispatch_for(KeepLabels)
@@ -178,10 +232,14 @@ def _render_by_hand(_autogen: AutogenContext, step: ByHand) -> str:
 
 
 def setup(plugin: Plugin) -> None:
-    """Register the comparison with Alembic."""
-    plugin.add_autogenerate_comparator(
-        _compare, "schema", qualifier="postgresql", priority=DispatchPriority.FIRST
-    )
+    """Register the comparisons with Alembic: before that of the tables, and after it."""
+    for compare, priority in (
+        (_compare_labels, DispatchPriority.FIRST),
+        (_create_types, DispatchPriority.LAST),
+    ):
+        plugin.add_autogenerate_comparator(
+            compare, "schema", qualifier="postgresql", priority=priority
+        )
 
 
 Plugin.setup_plugin_from_module(sys.modules[__name__], PLUGIN)
