@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from larp_cli.results import Blocker, LockHolder, ServerFacts, TableSize
 
@@ -86,6 +87,20 @@ JOIN pg_stat_activity a USING (pid)
 ORDER BY a.xact_start
 """
 
+HOLDERS_IN = """
+SELECT DISTINCT ON (a.xact_start, a.pid) a.pid, coalesce(a.application_name, ''),
+       coalesce(a.usename, ''), coalesce(a.state, 'unknown'),
+       coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8, a.query_start
+FROM pg_locks l
+JOIN pg_class c ON c.oid = l.relation
+JOIN pg_stat_activity a USING (pid)
+WHERE l.granted AND l.pid <> pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND c.relnamespace = to_regnamespace(quote_ident(%(schema)s))
+  AND (%(table)s::text IS NULL OR c.relname = %(table)s)
+ORDER BY a.xact_start, a.pid
+"""
+
 INDEX_PROGRESS = """
 SELECT p.phase, p.relid::regclass::text,
        CASE WHEN p.blocks_total > 0 THEN p.blocks_done ELSE p.tuples_done END,
@@ -134,17 +149,43 @@ def lock_holders(connection: psycopg.Connection, key: int) -> tuple[LockHolder, 
 
 def blockers_of(connection: psycopg.Connection, pid: int) -> tuple[Blocker, ...]:
     """List the sessions for whose locks a session waits, the oldest transaction first."""
+    return _blockers(connection.execute(BLOCKERS, (pid,)))
+
+
+def holders_in(
+    connection: psycopg.Connection, schema: str, table: str | None = None
+) -> tuple[Blocker, ...]:
+    """List the other sessions that hold a lock on ``table``, or on any of the schema's."""
+    return _blockers(connection.execute(HOLDERS_IN, {"schema": schema, "table": table}))
+
+
+def _blockers(rows: Iterable[tuple[Any, ...]]) -> tuple[Blocker, ...]:
     return tuple(
         Blocker(
-            pid=row[0],
-            application=row[1],
-            user=row[2],
-            state=row[3],
-            transaction_seconds=max(0.0, row[4]),
-            query_started=row[5],
+            pid=pid,
+            application=application,
+            user=user,
+            state=state,
+            transaction_seconds=max(0.0, age),
+            query_started=query_started,
         )
-        for row in connection.execute(BLOCKERS, (pid,))
+        for pid, application, user, state, age, query_started in rows
     )
+
+
+def named(blockers: Sequence[Blocker]) -> str:
+    """Name sessions so that an operator finds them: pid, application, user, age."""
+    return ", ".join(
+        f"pid {blocker.pid} ({blocker.application or 'unnamed'}, user {blocker.user},"
+        f" {blocker.state}{_since(blocker)})"
+        for blocker in blockers
+    )
+
+
+def _since(blocker: Blocker) -> str:
+    if blocker.query_started is None:
+        return ""
+    return f", last query started {blocker.query_started:%H:%M:%S %Z}"
 
 
 def index_progress(connection: psycopg.Connection, pid: int) -> str | None:

@@ -35,8 +35,11 @@ DEFAULTS: Mapping[str, str] = {
     "client_encoding": "UTF8",
 }
 
-STATEMENT_TIMEOUT = """
-SELECT set_config('statement_timeout', %s, false) WHERE pg_backend_pid() = %s
+TIMEOUTS = """
+SELECT set_config('lock_timeout', coalesce(%(lock)s, current_setting('lock_timeout')), false),
+       set_config('statement_timeout',
+                  coalesce(%(statement)s, current_setting('statement_timeout')), false)
+WHERE pg_backend_pid() = %(pid)s
 """
 """Not behind a pooler, whose pid is not the server's: the setting would go to somebody else."""
 
@@ -60,25 +63,27 @@ def connect(
     application_name: str,
     connect_timeout: float,
     statement_timeout: float | None = None,
+    lock_timeout: float | None = None,
     autocommit: bool = True,
 ) -> Connection:
     """Open a connection, trying the hosts in turn as libpq does.
 
-    Both timeouts are in seconds. ``connect_timeout`` bounds the whole of it by the wall
+    The timeouts are in seconds. ``connect_timeout`` bounds the whole of it by the wall
     clock: name lookup, every host and address, TLS, authentication. (libpq's own is per
     address, and leaves name lookup out.) Each address gets its share of what is left.
-    ``statement_timeout`` is set once connected: as a startup parameter PgBouncer would
-    reject it. Behind a pooler it is left as the server has it.
+    ``statement_timeout`` and ``lock_timeout`` are set once connected: as startup parameters
+    PgBouncer would reject them. None, and behind a pooler, leaves what the server has.
 
     Raises:
         DatabaseFailure: no host let us in; its type and ``reason`` say why.
     """
     deadline = time.monotonic() + connect_timeout
+    timeouts = {"statement": statement_timeout, "lock": lock_timeout}
 
     def opened(attempt: ConnDict, seconds: float) -> Connection:
         return within(
             seconds,
-            lambda: _open(attempt, seconds, statement_timeout, autocommit),
+            lambda: _open(attempt, seconds, timeouts, autocommit),
             discard=psycopg.Connection.close,
         )
 
@@ -199,7 +204,7 @@ def _attempts(url: DatabaseUrl, application_name: str, seconds: float) -> list[C
 
 
 def _open(
-    attempt: ConnDict, seconds: float, statement_timeout: float | None, autocommit: bool
+    attempt: ConnDict, seconds: float, timeouts: Mapping[str, float | None], autocommit: bool
 ) -> Connection:
     connection = psycopg.connect(
         make_conninfo("", **attempt),
@@ -210,14 +215,21 @@ def _open(
         prepare_threshold=None,
     )
     try:
-        if statement_timeout is not None:
-            milliseconds = str(math.ceil(statement_timeout * 1000))
-            connection.execute(STATEMENT_TIMEOUT, (milliseconds, connection.info.backend_pid))
+        if any(value is not None for value in timeouts.values()):
+            given = {name: milliseconds(value) for name, value in timeouts.items()}
+            connection.execute(TIMEOUTS, {**given, "pid": connection.info.backend_pid})
         connection.autocommit = autocommit
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def milliseconds(seconds: float | None) -> str | None:
+    """Write seconds as PostgreSQL's timeouts want them; 0 switches one off."""
+    if seconds is None:
+        return None
+    return str(max(1, round(seconds * 1000)) if seconds else 0)
 
 
 def _address(attempt: ConnDict, url: DatabaseUrl) -> str:

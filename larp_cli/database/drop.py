@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from larp_cli.database.catalogue import schema_exists
+from larp_cli.database.catalogue import holders_in, named, schema_exists
 from larp_cli.database.errors import translated_errors
-from larp_cli.errors import Refused
+from larp_cli.errors import Locked, Refused
 
 if TYPE_CHECKING:
     from larp_cli.database.target import Database
@@ -105,6 +105,7 @@ def drop_schema(database: Database) -> None:
 
     Raises:
         Refused: Something outside the schema hangs on it; nothing was dropped.
+        Locked: A table stayed locked; nothing was dropped.
         DatabaseFailure: The schema could not be dropped.
     """
     with (
@@ -113,15 +114,19 @@ def drop_schema(database: Database) -> None:
         ) as connection,
         translated_errors(database.url),
     ):
-        if database.lock_timeout is not None:
-            milliseconds = max(1, round(database.lock_timeout * 1000))
-            connection.execute(f"SET lock_timeout = {milliseconds}")
         if not schema_exists(connection, database.schema):
             return
         try:
             connection.execute(drop_statement(database.schema, create=True))
         except psycopg.errors.DependentObjectsStillExist as error:
             raise hangs_outside(f"{error.diag.message_primary}; nothing was dropped") from error
+        except psycopg.errors.LockNotAvailable as error:
+            holders = holders_in(connection, database.schema)
+            raise Locked(
+                f"a table of the schema {database.schema} is in use"
+                f" by {named(holders) or 'a session that is just ending'}; nothing was dropped",
+                hint="let it end, or end it with pg_terminate_backend, and try again",
+            ) from error
 
 
 def drop_statement(schema: str, *, create: bool) -> sql.Composed:

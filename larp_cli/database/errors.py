@@ -212,7 +212,7 @@ class LockNotAvailable(DatabaseFailure, Locked):
     reason = "locked"
     transient = True
     phrase = "did not give the lock in time: {detail}"
-    advice = "see who holds it: larp db status"
+    advice = "see who holds it in pg_locks and pg_stat_activity: larp db shell"
 
 
 class StatementTimeout(ServerUnreachable):

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from larp_cli.database.connection import connect
+from larp_cli.database.connection import TIMEOUTS, connect, milliseconds
 from larp_cli.database.errors import translated_errors
 from larp_cli.database.url import DatabaseUrl, normalise_url
 from larp_cli.errors import ConfigurationError
@@ -34,19 +34,6 @@ WHERE name = 'client_connection_check_interval' AND version() LIKE '%linux%'
 
 PostgreSQL manual, "Connection Settings": since 14, and not on every system.
 """
-
-
-SESSION_TIMEOUTS = """
-SELECT set_config('lock_timeout', %(lock)s, false),
-       set_config('statement_timeout', %(statement)s, false)
-WHERE pg_backend_pid() = %(pid)s
-"""
-"""Not behind a pooler, whose pid is not the server's: the settings would go to somebody else."""
-
-
-def milliseconds(seconds: float) -> str:
-    """Write seconds as PostgreSQL's settings want them; 0 switches a timeout off."""
-    return str(max(1, round(seconds * 1000)) if seconds else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +81,7 @@ class Database:
             application_name=application_name,
             connect_timeout=self.connect_timeout,
             statement_timeout=self.statement_timeout,
+            lock_timeout=self.lock_timeout,
         )
 
     @contextmanager
@@ -136,7 +124,7 @@ class Database:
         )
         # What env.py itself runs must not wait for ever either.
         connection.execute(
-            SESSION_TIMEOUTS,
+            TIMEOUTS,
             {
                 "lock": milliseconds(self.lock_timeout or 0),
                 "statement": milliseconds(self.statement_timeout or 0),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from larp_cli.database.connection import Connection, connect, hang_up
+from larp_cli.database.connection import TIMEOUTS, Connection, connect, hang_up
 from larp_cli.database.errors import DatabaseFailure, ServerUnreachable, StatementTimeout, translate
 from larp_cli.health.checks import CHECKS, NAMES, Look, Seen, configuration
 from larp_cli.health.subject import Subject
@@ -21,13 +21,6 @@ from larp_cli.results.health import CheckResult, CheckStatus, HealthReport, Reas
 log = logging.getLogger("larp.health")
 
 APPLICATION_NAME = "larp-health"
-
-TIMEOUTS = """
-SELECT set_config('lock_timeout', %(lock)s, false),
-       set_config('statement_timeout', %(statement)s, false)
-WHERE pg_backend_pid() = %(pid)s
-"""
-"""Not behind a pooler, whose pid is not the server's: see LOCAL_TIMEOUTS."""
 
 LOCAL_TIMEOUTS = """
 SELECT set_config('lock_timeout', %(lock)s, true),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from larp_cli.database.catalogue import all_invalid_indexes
+from larp_cli.database.catalogue import all_invalid_indexes, named
 from larp_cli.database.connection import hang_up
 from larp_cli.database.errors import driver_error, translate
 from larp_cli.errors import ConfigurationError, LarpError, Locked
@@ -28,7 +28,7 @@ from larp_cli.migrations.patience import Patience
 from larp_cli.migrations.prelude import ran_before_migrations
 from larp_cli.migrations.state import closes_connection
 from larp_cli.migrations.stop import Stop, in_words
-from larp_cli.migrations.watch import Watch, named
+from larp_cli.migrations.watch import Watch
 from larp_cli.migrations.worker import Worker, open_worker
 from larp_cli.redaction import Redactor
 from larp_cli.results import AppliedRevision, Blocker, Direction, RunOutcome

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg import sql
 
+from larp_cli.database.catalogue import holders_in, named
 from larp_cli.database.errors import translated_errors
-from larp_cli.errors import ConfigurationError, LarpError
+from larp_cli.errors import ConfigurationError, LarpError, Locked
 
 if TYPE_CHECKING:
-    import psycopg
     from alembic.runtime.migration import MigrationContext, RevisionStep
 
     from larp_cli.database.target import Database
@@ -124,15 +125,27 @@ def current_heads(database: Database) -> tuple[str, ...]:
 
 
 def read_heads(connection: psycopg.Connection, database: Database) -> tuple[str, ...]:
-    """Read the version table, where there is one."""
+    """Read the version table, where there is one.
+
+    Raises:
+        Locked: Somebody keeps it locked.
+    """
     table = sql.Identifier(database.schema, database.version_table)
     found = connection.execute(
         "SELECT to_regclass(%s) IS NOT NULL", (table.as_string(connection),)
     ).fetchone()
     if found != (True,):
         return ()
-    rows = connection.execute(sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(table))
-    return tuple(row[0] for row in rows)
+    query = sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(table)
+    try:
+        return tuple(row[0] for row in connection.execute(query))
+    except psycopg.errors.LockNotAvailable as error:
+        holders = holders_in(connection, database.schema, database.version_table)
+        raise Locked(
+            f"the version table {database.schema}.{database.version_table} is locked"
+            f" by {named(holders) or 'a session that is just ending'}",
+            hint="let it end, or end it with pg_terminate_backend, and try again",
+        ) from error
 
 
 def _look_into[Found](

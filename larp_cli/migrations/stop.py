@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from larp_cli.database.catalogue import named
 from larp_cli.database.errors import PermissionDenied, ResourcesExhausted, StatementTimeout
 from larp_cli.errors import (
     ConfigurationError,
@@ -14,7 +15,6 @@ from larp_cli.errors import (
     Locked,
     MigrationFailed,
 )
-from larp_cli.migrations.watch import named
 from larp_cli.results import AppliedRevision, Blocker, Direction
 
 if TYPE_CHECKING:

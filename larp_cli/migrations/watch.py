@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import psycopg
 
-from larp_cli.database.catalogue import blockers_of, index_progress
+from larp_cli.database.catalogue import blockers_of, index_progress, named
 from larp_cli.database.connection import answering
 from larp_cli.results import Blocker
 
@@ -98,18 +98,3 @@ class Watch:
             self._observer.waiting(text)
         else:
             self._observer.progress(text)
-
-
-def named(blockers: Sequence[Blocker]) -> str:
-    """Name sessions so that an operator finds them: pid, application, user, age."""
-    return ", ".join(
-        f"pid {blocker.pid} ({blocker.application or 'unnamed'}, user {blocker.user},"
-        f" {blocker.state}{_since(blocker)})"
-        for blocker in blockers
-    )
-
-
-def _since(blocker: Blocker) -> str:
-    if blocker.query_started is None:
-        return ""
-    return f", last query started {blocker.query_started:%H:%M:%S %Z}"

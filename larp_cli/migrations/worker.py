@@ -17,7 +17,8 @@ from psycopg import sql
 from sqlalchemy import event
 
 from larp_cli.database.catalogue import invalid_indexes_of
-from larp_cli.database.target import NOTICE_A_DEAD_CLIENT, milliseconds
+from larp_cli.database.connection import milliseconds
+from larp_cli.database.target import NOTICE_A_DEAD_CLIENT
 from larp_cli.migrations.mutex import acquire, worker_key
 from larp_cli.migrations.patience import Timeouts
 
