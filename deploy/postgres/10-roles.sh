@@ -8,25 +8,50 @@ password() {  # NAME DEFAULT: the file that NAME_FILE names, else NAME, else the
     if [ -n "$file" ]; then cat "$file"; else printf %s "${value:-$2}"; fi
 }
 
+# By the environment: an argument list is there for every account to read.
+LARP_OWNER_PASSWORD=$(password LARP_OWNER_PASSWORD larp_owner)
+LARP_APP_PASSWORD=$(password LARP_APP_PASSWORD larp)
+export LARP_OWNER_PASSWORD LARP_APP_PASSWORD
+
 psql --no-psqlrc -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" \
-    -v database="$POSTGRES_DB" -v schema="${LARP_SCHEMA:-larp_manager}" \
-    -v owner_password="$(password LARP_OWNER_PASSWORD larp_owner)" \
-    -v app_password="$(password LARP_APP_PASSWORD larp)" <<'SQL'
+    -v database="$POSTGRES_DB" -v schema="${LARP_SCHEMA:-larp_manager}" <<'SQL'
+\getenv owner_password LARP_OWNER_PASSWORD
+\getenv app_password LARP_APP_PASSWORD
 CREATE ROLE larp_owner LOGIN PASSWORD :'owner_password';
 CREATE ROLE larp LOGIN PASSWORD :'app_password';
+-- To see what blocks a migration, and to end it.
+GRANT pg_read_all_stats, pg_signal_backend TO larp_owner;
+
+REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT CONNECT, TEMPORARY, CREATE ON DATABASE :"database" TO larp_owner;
 GRANT CONNECT ON DATABASE :"database" TO larp;
 CREATE SCHEMA :"schema" AUTHORIZATION larp_owner;
 
--- As the owner, so that a rollback may drop them and a reset make them anew.
 SET ROLE larp_owner;
-CREATE EXTENSION IF NOT EXISTS "uuid-ossp" WITH SCHEMA :"schema";
-CREATE EXTENSION IF NOT EXISTS pgcrypto WITH SCHEMA :"schema";
 GRANT USAGE ON SCHEMA :"schema" TO larp;
 -- For what migrations make, and for the schema itself after a reset.
 ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO larp;
 ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO larp;
 ALTER DEFAULT PRIVILEGES GRANT USAGE, SELECT ON SEQUENCES TO larp;
+
+-- As the owner, so that a rollback may drop them and a reset make them anew. Nothing depends
+-- on them: where the server has not got one, that is worth a warning, as in the first revision.
+SET search_path TO :"schema";
+DO $$
+DECLARE
+    extension text;
+BEGIN
+    FOREACH extension IN ARRAY ARRAY['uuid-ossp', 'pgcrypto'] LOOP
+        BEGIN
+            EXECUTE format('CREATE EXTENSION IF NOT EXISTS %I', extension);
+        EXCEPTION
+            WHEN insufficient_privilege OR undefined_file OR feature_not_supported
+                OR invalid_parameter_value OR object_not_in_prerequisite_state THEN
+                RAISE WARNING 'going on without the extension %: %', extension, SQLERRM;
+        END;
+    END LOOP;
+END
+$$;
 SQL
