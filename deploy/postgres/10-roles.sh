@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs once, when the server's data is made: an owner for migrations, and a role that may
-# only use what the owner makes. Passwords come from files, or from the environment.
+# Runs when the server's data is made: an owner for migrations, and a role that may only use
+# what the owner makes. Passwords come from files, or from the environment. May be run again,
+# which gives both roles the passwords of now.
 set -eu
 
 password() {  # NAME DEFAULT: the file that NAME_FILE names, else NAME, else the default
@@ -17,8 +18,10 @@ psql --no-psqlrc -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" \
     -v database="$POSTGRES_DB" -v schema="${LARP_SCHEMA:-larp_manager}" <<'SQL'
 \getenv owner_password LARP_OWNER_PASSWORD
 \getenv app_password LARP_APP_PASSWORD
-CREATE ROLE larp_owner LOGIN PASSWORD :'owner_password';
-CREATE ROLE larp LOGIN PASSWORD :'app_password';
+SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY['larp_owner', 'larp']) AS name
+WHERE to_regrole(name) IS NULL \gexec
+ALTER ROLE larp_owner LOGIN PASSWORD :'owner_password';
+ALTER ROLE larp LOGIN PASSWORD :'app_password';
 -- To see what blocks a migration, and to end it.
 GRANT pg_read_all_stats, pg_signal_backend TO larp_owner;
 
@@ -27,7 +30,7 @@ REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT CONNECT, TEMPORARY, CREATE ON DATABASE :"database" TO larp_owner;
 GRANT CONNECT ON DATABASE :"database" TO larp;
-CREATE SCHEMA :"schema" AUTHORIZATION larp_owner;
+CREATE SCHEMA IF NOT EXISTS :"schema" AUTHORIZATION larp_owner;
 
 SET ROLE larp_owner;
 GRANT USAGE ON SCHEMA :"schema" TO larp;

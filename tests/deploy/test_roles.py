@@ -30,22 +30,19 @@ def own_server(server_directory: Path) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def told(own_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the script says while it makes the roles."""
-    file = tmp_path_factory.mktemp("secrets") / "password"
-    file.write_text(OWNER_PASSWORD + "\n")
-    way = conninfo_to_dict(own_server.administrator)
+def make_roles(server: Server, owner_password: Path) -> str:
+    """Run the script; returns what it says."""
+    way = conninfo_to_dict(server.administrator)
     done = subprocess.run(
         ["sh", str(SCRIPT)],
         env={
             "PATH": f"{programs_of(18)}:{os.environ['PATH']}",
             "PGHOST": str(way["host"]),
-            "PGPORT": str(way.get("port") or own_server.port),
+            "PGPORT": str(way.get("port") or server.port),
             "PGPASSWORD": str(way.get("password") or ""),
             "POSTGRES_USER": str(way["user"]),
             "POSTGRES_DB": DATABASE,
-            "LARP_OWNER_PASSWORD_FILE": str(file),
+            "LARP_OWNER_PASSWORD_FILE": str(owner_password),
             "LARP_APP_PASSWORD": APP_PASSWORD,
         },
         capture_output=True,
@@ -54,6 +51,16 @@ def told(own_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stderr
+
+
+@pytest.fixture(scope="module")
+def told(own_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the script says while it makes the roles; it was run with another password before."""
+    file = tmp_path_factory.mktemp("secrets") / "password"
+    for password in ("of yesterday", OWNER_PASSWORD):
+        file.write_text(password + "\n")
+        said = make_roles(own_server, file)
+    return said
 
 
 @pytest.fixture
