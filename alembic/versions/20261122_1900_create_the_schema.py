@@ -57,6 +57,25 @@ def upgrade() -> None:
         END
         $body$
         """)
+    # Default privileges give the application's role what is right for its own tables.
+    op.execute(f"""
+        DO $body$
+        DECLARE
+            stamps CONSTANT regclass := '{schema}.{op.get_context().version_table}';
+            grantee text;
+        BEGIN
+            FOR grantee IN
+                SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC'
+                                ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+                FROM pg_class c, aclexplode(c.relacl) a
+                WHERE c.oid = stamps AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT'
+            LOOP
+                EXECUTE format('REVOKE ALL ON %s FROM %s', stamps, grantee);
+                EXECUTE format('GRANT SELECT ON %s TO %s', stamps, grantee);
+            END LOOP;
+        END
+        $body$
+        """)
 
 
 def downgrade() -> None:

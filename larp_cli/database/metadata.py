@@ -46,7 +46,7 @@ def write(connection: psycopg.Connection, schema: str, key: str, value: str) -> 
     """Note ``value`` under ``key``; call it with the migration mutex held."""
     table = sql.Identifier(schema, TABLE)
     ensure_schema(connection, schema)
-    create_table(connection, sql.SQL(CREATE).format(table))
+    create_table(connection, schema, TABLE, CREATE)
     connection.execute(sql.SQL(WRITE).format(table, sql.Identifier(TABLE)), (key, value))
 
 
@@ -60,15 +60,44 @@ def ensure_schema(connection: psycopg.Connection, schema: str) -> None:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
 
 
-def create_table(connection: psycopg.Connection, statement: sql.Composed) -> None:
+def create_table(connection: psycopg.Connection, schema: str, table: str, create: str) -> None:
     """Create a table of ours where it is missing, also when another project's larp does so too.
 
     ``IF NOT EXISTS`` looks, and then creates: of two at once one may find the other's row in
     the catalogue. Call it outside of a transaction, or with the migration mutex held.
+    ``create`` is the statement, with ``{}`` for the table's name.
     """
+    if is_there(connection, schema, table):
+        return
     errors = psycopg.errors
+    name = sql.Identifier(schema, table)
     with suppress(errors.DuplicateTable, errors.DuplicateObject, errors.UniqueViolation):
-        connection.execute(statement)
+        connection.execute(sql.SQL(create).format(name))
+        connection.execute(sql.SQL("DO {}").format(sql.Literal(only_owner_writes(name))))
+
+
+ONLY_OWNER_WRITES = """
+DECLARE
+    ours CONSTANT regclass := {table};
+    grantee text;
+BEGIN
+    FOR grantee IN
+        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC'
+                        ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+        FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.oid = ours AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT'
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %s', ours, grantee);
+        EXECUTE format('GRANT SELECT ON %s TO %s', ours, grantee);
+    END LOOP;
+END
+"""
+"""Body of a DO: default privileges give the application's role what is right for its tables."""
+
+
+def only_owner_writes(table: sql.Identifier) -> str:
+    """Write the body of a DO by which a table that guards others is the owner's to write."""
+    return sql.SQL(ONLY_OWNER_WRITES).format(table=sql.Literal(table.as_string())).as_string()
 
 
 def statements(schema: str, key: str, value: str) -> list[str]:

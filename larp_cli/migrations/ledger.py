@@ -111,7 +111,7 @@ class Ledger:
         """Create the table; call it with the migration mutex held."""
         if not self.is_there(connection):
             ensure_schema(connection, self._schema)
-            create_table(connection, sql.SQL(CREATE_TABLE).format(self._table))
+            create_table(connection, self._schema, TABLE, CREATE_TABLE)
 
     def is_there(self, connection: psycopg.Connection) -> bool:
         """Look whether there is a ledger, whoever may read it."""
