@@ -38,7 +38,9 @@ class DatabaseFailure(LarpError):
     @classmethod
     def at(cls, url: DatabaseUrl, *, address: str | None = None, detail: str = "") -> Self:
         """Make the error for ``url``, or for one ``address`` of its hosts."""
-        words = {"user": url.user, "database": url.database, "safe": url.safe}
+        words = {
+            "user": url.user, "database": url.database, "safe": url.safe, "setting": url.setting
+        }  # fmt: skip
         quoted = {name: shlex.quote(word) for name, word in words.items()}
         return cls(
             f"PostgreSQL at {address or url.address} {cls.phrase.format(detail=detail, **words)}",
@@ -76,7 +78,7 @@ class UnknownHost(ServerUnreachable):
 
     reason = "dns"
     phrase = "cannot be found: the host name is unknown"
-    advice = "correct the host in DATABASE_URL, or check the name server"
+    advice = "correct the host in {setting}, or check the name server"
 
 
 class ConnectionLost(ServerUnreachable):
@@ -131,7 +133,7 @@ class NotPrimary(ReadOnly):
     """No host is in the state that ``target_session_attrs`` asks for."""
 
     phrase = "is not in the state that target_session_attrs asks for"
-    advice = "check which host is the primary, or change target_session_attrs in DATABASE_URL"
+    advice = "check which host is the primary, or change target_session_attrs in {setting}"
 
 
 class AuthenticationFailed(ServerUnreachable):
@@ -147,14 +149,14 @@ class WrongPassword(AuthenticationFailed):
     """28P01: a wrong password; servers say the same of a role that does not exist."""
 
     phrase = "does not accept the password of role '{user}', or has no such role"
-    advice = "correct DATABASE_URL; try it by hand: psql {safe}"
+    advice = "correct {setting}; try it by hand: psql {safe}"
 
 
 class PasswordMissing(AuthenticationFailed):
     """The server asks for a password, and there is none."""
 
     phrase = "asks for a password of role '{user}', and none is set"
-    advice = "put it in DATABASE_URL, PGPASSWORD or the file PGPASSFILE names"
+    advice = "put it in {setting}, PGPASSWORD or the file PGPASSFILE names"
 
 
 class NoSuchRole(AuthenticationFailed):
@@ -177,7 +179,7 @@ class TlsFailed(ServerUnreachable):
     reason = "tls"
     transient = False
     phrase = "and we cannot agree on TLS: {detail}"
-    advice = "check sslmode and sslrootcert in DATABASE_URL"
+    advice = "check sslmode and sslrootcert in {setting}"
 
 
 class NotPostgres(ServerUnreachable):
@@ -186,7 +188,7 @@ class NotPostgres(ServerUnreachable):
     reason = "not_postgresql"
     transient = False
     phrase = "does not speak PostgreSQL's protocol"
-    advice = "correct host and port in DATABASE_URL"
+    advice = "correct host and port in {setting}"
 
 
 class RejectedOption(ServerUnreachable):
@@ -195,7 +197,7 @@ class RejectedOption(ServerUnreachable):
     reason = "rejected_option"
     transient = False
     phrase = "rejected a connection option: {detail}"
-    advice = "correct the options in DATABASE_URL or PGOPTIONS"
+    advice = "correct the options in {setting} or PGOPTIONS"
 
 
 class PermissionDenied(DatabaseFailure, CommandFailed):

@@ -117,10 +117,12 @@ class DatabaseUrl:
     database: str
     user: str
     hosts: tuple[Host, ...]
+    setting: str = field(default="DATABASE_URL", compare=False)
+    """Name of the setting that it came from."""
 
     def with_database(self, name: str) -> DatabaseUrl:
         """Give the URL of another database on the same server."""
-        return resolved({**self.parameters, "dbname": name})
+        return resolved({**self.parameters, "dbname": name}, setting=self.setting)
 
     @property
     def conninfo(self) -> str:
@@ -197,6 +199,7 @@ def resolved(parameters: Mapping[str, str], *, setting: str = "DATABASE_URL") ->
         database=options["dbname"],
         user=options.get("user", ""),
         hosts=tuple(_hosts(options, setting)),
+        setting=setting,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from larp_cli.database import errors
 from larp_cli.database.connection import Connection, connect
-from larp_cli.database.errors import translate, translated_errors
+from larp_cli.database.errors import UnknownHost, translate, translated_errors
 from larp_cli.database.url import DatabaseUrl, normalise_url
 from larp_cli.errors import ConfigurationError, ExitCode, LarpError
 from tests.servers import PASSWORD, Server
@@ -132,3 +132,14 @@ def test_every_kind_of_failure_has_its_words(database: str) -> None:
         error = kind.at(url, detail="detail")
         assert "{" not in f"{error.message} {error.hint}"
         assert PASSWORD not in f"{error.message} {error.hint}"
+
+
+def test_the_setting_of_the_url_is_named() -> None:
+    """Who has two URLs must not mend the one that is right."""
+    url = normalise_url("postgresql://larp@no-such-host/larp", setting="DATABASE_MIGRATION_URL")
+
+    with pytest.raises(UnknownHost) as caught:
+        connect(url, application_name="larp-test", connect_timeout=5)
+
+    assert "DATABASE_MIGRATION_URL" in (caught.value.hint or "")
+    assert url.with_database("other").setting == "DATABASE_MIGRATION_URL"
