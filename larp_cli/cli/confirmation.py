@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from larp_cli.cli.terminal import Terminal
 from larp_cli.errors import Refused
+from larp_cli.rendering.printable import printable
 
 
-def typed_name(terminal: Terminal) -> Callable[[str], str | None]:
-    """Make the question that a guard asks: it returns what was typed, or None off a terminal."""
+def typed_name(terminal: Terminal, *, quiet: bool) -> Callable[[str, Sequence[str]], str | None]:
+    """Make the question that a guard asks: it returns what was typed, or None off a terminal.
 
-    def ask(expected: str) -> str | None:
+    What is at stake is shown before any question; with ``quiet`` nobody else has.
+    """
+
+    def ask(expected: str, stake: Sequence[str]) -> str | None:
         if not terminal.somebody_answers:
             return None
-        print(f"Type the database's name, {expected}, to go on: ", end="", file=sys.stderr)
+        for line in stake if quiet else ():
+            print(printable(line), file=sys.stderr)
+        name = printable(expected)
+        print(f"Type the database's name, {name}, to go on: ", end="", file=sys.stderr)
         sys.stderr.flush()
         answer = sys.stdin.readline()
         if not answer:

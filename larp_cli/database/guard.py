@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_KEY = "environment"
 
-type Ask = Callable[[str], str | None]
-"""Asks for the database's name; None where nobody can answer."""
+type Ask = Callable[[str, Sequence[str]], str | None]
+"""Asks for the database's name, after showing what is at stake; None where nobody answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,8 @@ def require_same_environment(database: Database, stamped: str | None, *, command
         raise Refused(
             f"the database {database.name} is stamped {stamped}, but ENVIRONMENT says"
             f" {database.environment.value}: is DATABASE_URL the one you mean?",
-            hint=f"correct DATABASE_URL; or, if it is the one: ENVIRONMENT={stamped} {command}",
+            hint="correct DATABASE_URL; or, if it is the one:"
+            f" ENVIRONMENT={shlex.quote(stamped)} {command}",
         )
 
 
@@ -133,14 +134,34 @@ def require_consent(
         )
     if consent.allow_production:
         command += " --allow-production"
-    for line in _shown(stake, loss):
+    shown = _shown(stake, loss)
+    for line in shown:
         observer.note(line)
     if consent.confirm is not None:
         _compare(consent.confirm, stake.database, command)
     elif consent.yes and database.url.is_local and not production:
         return
     else:
-        _ask(ask, stake.database, command, consent)
+        _ask(ask, stake.database, shown, command, consent)
+
+
+def require_unchanged(database: Database, stake: Stake, *, command: str) -> None:
+    """Look again, with the mutex held: another migrator may have been at work meanwhile.
+
+    Raises:
+        Refused: It is not what the operator consented to any more; nothing was changed.
+    """
+    found = examine(database)
+    before, after = (
+        (item.stamped_environment, tuple(table.name for table in item.tables))
+        for item in (stake, found)
+    )
+    if before != after:
+        raise Refused(
+            f"the schema {stake.schema} is not what it was when it was shown;"
+            " nothing was changed",
+            hint=f"look again: {command}",
+        )
 
 
 def _shown(stake: Stake, loss: str) -> list[str]:
@@ -166,8 +187,8 @@ def _compare(typed: str, name: str, command: str) -> None:
         )
 
 
-def _ask(ask: Ask, name: str, command: str, consent: Consent) -> None:
-    typed = ask(name)
+def _ask(ask: Ask, name: str, shown: Sequence[str], command: str, consent: Consent) -> None:
+    typed = ask(name, shown)
     if typed is None:
         why = (
             "--yes alone is enough only for a local database that is not production"

@@ -11,7 +11,7 @@ from larp_cli.database import metadata
 from larp_cli.database.archive import Archive, open_archive, require_schema, require_whole
 from larp_cli.database.backup import backup_schema, new_backup
 from larp_cli.database.catalogue import schema_exists, server_major
-from larp_cli.database.guard import Ask, Consent, examine, require_consent
+from larp_cli.database.guard import Ask, Consent, examine, require_consent, require_unchanged
 from larp_cli.database.restore import restore_schema
 from larp_cli.database.seed import SEEDS_KEY
 from larp_cli.migrations.mutex import migration_mutex
@@ -101,17 +101,19 @@ def restore(
     database = placed(database, project)
     archive = _checked(database, path, observer)
     stake = examine(database)
+    command = _command(project, path, *options)
     require_consent(
         database,
         stake,
         consent,
-        command=_command(project, path, *options),
+        command=command,
         loss=f"everything in it will be replaced by {path}",
         ask=ask,
         observer=observer,
     )
     backup = way_back = None
     with migration_mutex(database, wait=mutex_wait, observer=observer) as connection:
+        require_unchanged(database, stake, command=command)
         if backups is not None and schema_exists(connection, database.schema):
             backup = backup_schema(database, new_backup(database, backups), observer)
             way_back = restore_command(database, project, backup.path)

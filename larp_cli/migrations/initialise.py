@@ -16,6 +16,7 @@ from larp_cli.database.guard import (
     Consent,
     examine,
     require_consent,
+    require_unchanged,
     stamp_environment,
 )
 from larp_cli.database.seed import SEEDS_KEY, already_seeded, load_seeds, seed_files
@@ -106,17 +107,19 @@ def reset(
     """
     database = placed(database, project)
     stake = examine(database)
+    command = _reset_command(backups, seeds)
     require_consent(
         database,
         stake,
         consent,
-        command=_reset_command(backups, seeds),
+        command=command,
         loss="everything in it will be dropped",
         ask=ask,
         observer=observer,
     )
     backup = way_back = None
     with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as connection:
+        require_unchanged(database, stake, command=command)
         if backups is not None and schema_exists(connection, database.schema):
             backup = backup_schema(database, new_backup(database, backups), observer)
             way_back = restore_command(database, project, backup.path)

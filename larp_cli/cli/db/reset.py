@@ -42,7 +42,7 @@ def reset(
             larp.project,
             larp.observer,
             consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
-            ask=typed_name(larp.terminal),
+            ask=typed_name(larp.terminal, quiet=larp.options.quiet),
             backups=larp.settings.larp_home / "backups" if backup else None,
             seeds=larp.seeds if seed else None,
             patience=larp.patience,

@@ -54,7 +54,7 @@ def restore(
             path=file,
             options=tuple(option for option, wanted in given.items() if wanted),
             consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
-            ask=typed_name(larp.terminal),
+            ask=typed_name(larp.terminal, quiet=larp.options.quiet),
             backups=larp.settings.larp_home / "backups" if backup else None,
             mutex_wait=larp.settings.migration_mutex_wait,
         )

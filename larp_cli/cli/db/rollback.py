@@ -53,7 +53,7 @@ def rollback(
             larp.observer,
             target=to if to is not None else f"-{steps or 1}",
             consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
-            ask=typed_name(larp.terminal),
+            ask=typed_name(larp.terminal, quiet=larp.options.quiet),
             patience=larp.patience,
         )
     )

@@ -42,7 +42,7 @@ def stamp(
             larp.observer,
             revision=revision,
             consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
-            ask=typed_name(larp.terminal),
+            ask=typed_name(larp.terminal, quiet=larp.options.quiet),
             patience=larp.patience,
         )
     )

@@ -14,7 +14,7 @@ import pytest
 
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
-from tests.databases import SCHEMA, dump, has, name_of, query, value
+from tests.databases import SCHEMA, dump, has, held_mutex, name_of, query, until, value
 from tests.integration.cli.db.conftest import Use
 from tests.servers import OWNER, Server
 from tests.settings import IN_PRODUCTION
@@ -158,6 +158,20 @@ def ended(child: Any) -> int:
     return int(child.exitstatus if child.exitstatus is not None else 128 + child.signalstatus)
 
 
+@pytest.mark.parametrize("options", [(), ("--quiet",)], ids=["", "quiet"])
+def test_nobody_is_asked_without_seeing_what_is_at_stake(
+    full: str, options: tuple[str, ...]
+) -> None:
+    """Not even with --quiet: a name is not typed for what was not shown."""
+    child = spawn(*options)
+    child.expect(f"schema {SCHEMA} of database")
+    child.expect(f"{SCHEMA}.hero: ")
+    child.expect("Type the database's name.*: ")
+    child.send("\x04")
+
+    assert ended(child) == ExitCode.REFUSED
+
+
 def test_at_a_terminal_the_name_is_typed(full: str) -> None:
     """The right name goes on; what is lost and how to go back are on the screen."""
     child = spawn()
@@ -198,3 +212,21 @@ def test_a_terminal_without_stdin_is_not_asked(larp_process: LarpProcess, full: 
 
     assert process.returncode == ExitCode.REFUSED
     assert "--confirm" in stdout
+
+
+def test_what_changed_while_one_waited_is_shown_again(larp_process: LarpProcess, full: str) -> None:
+    """Consent was to what was seen: a table that another migrator made meanwhile was not."""
+    with held_mutex(full) as holder:
+        arguments = ("db", "reset", "--yes", "--no-backup", "--json")
+        with larp_process.start(*arguments) as process:
+            waiting = (
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'larp-migr%'"
+            )
+            until(lambda: value(full, f"{waiting} AND datname = current_database()"))
+            query(full, f"CREATE TABLE {SCHEMA}.latecomer ()")
+            holder.close()
+            stdout, _ = process.communicate(timeout=30)
+
+    assert process.returncode == ExitCode.REFUSED, stdout
+    assert "nothing was changed" in stdout
+    assert has(full, f"{SCHEMA}.hero")
