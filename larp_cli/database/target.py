@@ -198,12 +198,21 @@ def _for_migration(settings: Settings, application: Database) -> Database:
 
 @contextmanager
 def _embedded_url(settings: Settings, observer: Observer) -> Iterator[DatabaseUrl]:
+    require_development(settings)
+    from larp_cli.database.embedded import EmbeddedServer
+
+    with EmbeddedServer(settings.larp_home, observer).lease() as server:
+        yield normalise_url(server.url(DEFAULT_DATABASE))
+
+
+def require_development(settings: Settings) -> None:
+    """Refuse the embedded server in production.
+
+    Raises:
+        ConfigurationError: ENVIRONMENT is production.
+    """
     if settings.environment is Environment.PRODUCTION:
         raise ConfigurationError(
             "production needs DATABASE_URL; the embedded PostgreSQL is for development",
             hint="export DATABASE_URL=postgresql://USER:PASSWORD@HOST/DATABASE",
         )
-    from larp_cli.database.embedded import EmbeddedServer
-
-    with EmbeddedServer(settings.larp_home, observer).lease() as server:
-        yield normalise_url(server.url(DEFAULT_DATABASE))

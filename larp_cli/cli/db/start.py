@@ -18,6 +18,11 @@ def start(ctx: typer.Context) -> None:
     Examples:
       larp db start
     """
+    from larp_cli.database.target import require_development
+
     larp: Context = ctx.obj
+    require_development(larp.settings)
+    if larp.settings.database_url is not None:
+        larp.observer.note("DATABASE_URL is set, so no command will use this server")
     changed = larp.embedded.start()
     larp.answer(larp.embedded_state(changed=changed))

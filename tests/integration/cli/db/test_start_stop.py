@@ -76,8 +76,9 @@ def test_production_never_uses_it(larp: Larp, embedded_home: Path) -> None:
     """A production without DATABASE_URL ends in 4, and no server is started."""
     env = {"ENVIRONMENT": "production", "SECRET_KEY": "kT7-vQ2x_W9bLr4mZc8nHs1pYd6fGj3aUe5o"}
 
-    outcome = larp("db", "init", "--json", env=env)
+    for words, url in (("init", ""), ("start", ""), ("start", "postgresql://larp@db/larp")):
+        outcome = larp("db", words, "--json", env={**env, "DATABASE_URL": url})
 
-    assert outcome.exit_code == ExitCode.CONFIGURATION
-    assert "DATABASE_URL" in outcome.document["error"]["message"]
-    assert not embedded_home.exists()
+        assert outcome.exit_code == ExitCode.CONFIGURATION
+        assert "DATABASE_URL" in outcome.document["error"]["message"]
+        assert not embedded_home.exists()
