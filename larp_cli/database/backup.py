@@ -72,7 +72,7 @@ def backup_schema(
         observer.started(f"verifying {path}")
         objects = _verified(partial, database, server_major=major)
         _require_free(path, force=force)
-        _publish(partial, path)
+        _publish(partial, path, force=force)
     observer.finished("")
     return Backup(path=path, size=path.stat().st_size, objects=objects)
 
@@ -158,11 +158,30 @@ def _verified(partial: Path, database: Database, *, server_major: int) -> int:
     return len(archive.entries)
 
 
-def _publish(partial: Path, path: Path) -> None:
-    """Give the verified file its name, in a way that outlives a power failure."""
+def _publish(partial: Path, path: Path, *, force: bool) -> None:
+    """Give the verified file its name, in a way that outlives a power failure.
+
+    Raises:
+        Refused: Another process was quicker to take the name.
+    """
     _sync(partial)
-    partial.rename(path)
+    if force or not _linked(partial, path):
+        partial.rename(path)
     _sync(path.parent)
+
+
+def _linked(partial: Path, path: Path) -> bool:
+    """Give the file a second name, which unlike renaming replaces nothing; False if it cannot be.
+
+    Some file systems have no links.
+    """
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        _require_free(path, force=False)
+    except OSError:
+        return False
+    return True
 
 
 def _sync(path: Path) -> None:

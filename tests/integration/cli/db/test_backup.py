@@ -159,6 +159,20 @@ def test_a_file_that_is_there_is_not_overwritten(larp: Larp, ready: str, tmp_pat
     assert listed(path)
 
 
+def test_of_two_backups_into_one_file_one_is_refused(
+    larp_process: LarpProcess, ready: str, tmp_path: Path
+) -> None:
+    """Whoever comes second finds the name taken, and replaces nothing."""
+    arguments = ("db", "backup", str(tmp_path / "schema.dump"), "--json")
+    processes = [larp_process.start(*arguments) for _ in range(3)]
+    for process in processes:
+        process.communicate(timeout=60)
+
+    codes = sorted(process.returncode for process in processes)
+    assert codes == [ExitCode.OK, ExitCode.REFUSED, ExitCode.REFUSED]
+    assert listed(tmp_path / "schema.dump")
+
+
 @pytest.mark.parametrize(
     ("file", "said"),
     [
