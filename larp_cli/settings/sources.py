@@ -132,7 +132,7 @@ class _SecretFiles(SecretsSettingsSource):
             with warnings.catch_warnings(action="error", category=UserWarning):
                 value, key, is_complex = super().get_field_value(field, field_name)
                 return value or None, key, is_complex
-        except UserWarning:
+        except (UserWarning, AssertionError, RuntimeError):  # a link to nowhere, or to itself
             message = "its file in SECRETS_DIR is not a regular file inside that directory"
         except UnicodeDecodeError:
             message = "its file in SECRETS_DIR is not UTF-8 text"

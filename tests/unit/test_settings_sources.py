@@ -230,10 +230,15 @@ def test_secret_files_that_cannot_be_read_are_faults_each(tmp_path: Path) -> Non
     (run / "secret_key").write_bytes(b"\xff\xfe")
     (tmp_path / "elsewhere").write_text("sesame")
     (run / "health_details_token").symlink_to(tmp_path / "elsewhere")
+    (run / "project_name").symlink_to(run / "nowhere")
+    (run / "algorithm").symlink_to(run / "algorithm")
 
     found = faults(secrets_dir=run, serve_port="x", environment="production")
 
-    assert list(found) == ["DATABASE_URL", "SECRET_KEY", "HEALTH_DETAILS_TOKEN", "SERVE_PORT"]
+    assert set(found) == {
+        "DATABASE_URL", "SECRET_KEY", "HEALTH_DETAILS_TOKEN", "PROJECT_NAME", "ALGORITHM",
+        "SERVE_PORT",
+    }  # fmt: skip
     assert "regular file" in found["DATABASE_URL"]
     assert "not UTF-8" in found["SECRET_KEY"]
     assert "inside that directory" in found["HEALTH_DETAILS_TOKEN"]
