@@ -33,9 +33,10 @@ def open_shell(database: Database, arguments: Sequence[str]) -> int:
     Ctrl-C is psql's while it runs: it cancels the statement and keeps the session.
     """
     command, environment = _prepare(database, arguments)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A handler of our own, not SIG_IGN: what is ignored would stay so in psql.
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
     try:
-        process = subprocess.Popen(command, env=environment, preexec_fn=_default_interrupt)
+        process = subprocess.Popen(command, env=environment)
         try:
             status = process.wait()
         except BaseException:
@@ -82,7 +83,3 @@ def _prepare(database: Database, arguments: Sequence[str]) -> tuple[list[str], M
         ):
             environment["PGOPTIONS"] = "-csearch_path=" + re.sub(r"([\\ ])", r"\\\1", row[0])
     return [str(find_program("psql", server_major=major)), *arguments], environment
-
-
-def _default_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -15,6 +15,9 @@ from larp_cli.database.embedded.postmaster import Postmaster
 from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
 from larp_cli.observer import Observer
 
+LEAVE_SECONDS = 5.0
+"""For whoever starts or stops the server meanwhile: that one looks who uses it as well."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedStatus:
@@ -148,21 +151,22 @@ class EmbeddedServer:
     def _leave(self, users: FileLock) -> None:
         """Stop the server if nobody else uses it; what fails must not hide the block's error."""
         with users:
-            if not users.held:
+            if not users.held or self._keep.exists():
                 return
             try:
-                with self._control():
+                with self._control(min(self._timeout, LEAVE_SECONDS)):
                     if users.try_exclude() and not self._keep.exists():
                         self._cluster.stop()
             except (LarpError, OSError) as error:
                 self._observer.warning(f"the embedded PostgreSQL was left as it is: {error}")
 
     @contextmanager
-    def _control(self) -> Iterator[None]:
+    def _control(self, seconds: float | None = None) -> Iterator[None]:
+        deadline = time.monotonic() + (self._timeout if seconds is None else seconds)
         with self._lock("control.lock") as control:
             if not control.try_exclude():
                 self._observer.waiting("another larp starts or stops the embedded PostgreSQL")
-                control.exclude(self._deadline())
+                control.exclude(deadline)
             yield
 
     @contextmanager

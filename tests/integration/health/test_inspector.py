@@ -367,7 +367,7 @@ def test_behind_a_pooler_a_locked_table_leaves_no_session_waiting(
 def test_a_dead_server_behind_a_pooler_is_a_failure_and_not_a_bug(
     server_directory: Path, tmp_path: Path, inspectors: list[Inspector], mode: str
 ) -> None:
-    """PgBouncer tells it with a SQLSTATE of its own; when the server is back it is seen."""
+    """The pooler tells it with a SQLSTATE of its own; when the server is back it is seen."""
     tcp = {"listen_addresses": "127.0.0.1", "port": str(free_port()), "fsync": "off"}
     cluster = Cluster(server_directory / f"dead-{tmp_path.name}", settings=tcp)
     cluster.initialise()
