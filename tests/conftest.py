@@ -25,8 +25,8 @@ from tests.servers import Server
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
-KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "CI", "LARP_TEST_DATABASE_URL", "VIRTUAL_ENV")
-KEPT_PREFIXES = ("COV", "PYTEST")
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "CI", "VIRTUAL_ENV")
+KEPT_PREFIXES = ("COV", "PYTEST", "LARP_TEST_")
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from tests.databases import until
-from tests.servers import OWNER, PASSWORD, Server, free_port
+from tests.servers import OWNER, PASSWORD, Server, free_port, unavailable
 
 SEARCHED = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 """Debian puts it where only root's PATH leads."""
@@ -53,7 +51,7 @@ def pgbouncer(
     """
     program = shutil.which("pgbouncer", path=SEARCHED)
     if program is None:
-        pytest.skip("PgBouncer is not installed")
+        unavailable("PgBouncer is not installed", program="pgbouncer")
     port = port or free_port()
     text = CONFIGURATION.format(
         server=server, port=port, user=OWNER, password=PASSWORD.replace("'", "''")

@@ -16,6 +16,7 @@ from larp_cli.health.monitor import Monitor
 from tests import monitors
 from tests.browsers import ELSEWHERE, PATIENCE, TOKEN, Browser, Site
 from tests.databases import until
+from tests.servers import unavailable
 
 SWITCHES = (
     "--headless=new",
@@ -34,7 +35,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """One browser for all tests here, with a profile of its own."""
     chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or chromedriver is None:
-        pytest.skip("chromium and chromedriver are not installed")
+        unavailable("chromium and chromedriver are not installed", program="chromium")
     options = ChromeOptions()
     options.binary_location = chromium
     profile: Path = tmp_path_factory.mktemp("profile")
