@@ -14,8 +14,12 @@ import psycopg
 from larp_cli.database.embedded import installation
 from larp_cli.database.url import normalise_url
 from larp_cli.migrations.mutex import mutex_key
+from larp_cli.migrations.project import own_config_file
+from larp_cli.migrations.quick import graph_on_disk, heads_of
 
-HEAD = "4f1c7a9d2b60"
+_graph = graph_on_disk(own_config_file().parent / "alembic" / "versions")
+assert _graph is not None
+(HEAD,) = heads_of(_graph)
 """Newest revision of larp's own project."""
 
 SCHEMA = "larp_manager"

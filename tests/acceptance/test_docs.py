@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import os
 import re
 import shlex
@@ -29,6 +30,8 @@ PAGES = [*GENERATED, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TIME = re.compile(r"\b\d+(?:\.\d+)? m?s\b")
+REVISION = re.compile(r"\b[0-9a-f]{12}\b")
+APPLIED = re.compile(r"REVISION .+ TIME")
 SHORTEST_RULE = "─" * 10
 
 
@@ -263,13 +266,21 @@ def demo_recipe() -> list[str]:
 
 
 def comparable(text: str, home: Path) -> list[str]:
-    """Replace what differs from run to run: the directory, times, and the widths they cause."""
-    text = TIME.sub("TIME", text.replace(str(home), "…/.larp"))
+    """Replace what differs from run to run: the directory, times, and the widths they cause.
+
+    And what the next revision will add: it is applied too, and is the head then.
+    """
+    text = REVISION.sub("REVISION", TIME.sub("TIME", text.replace(str(home), "…/.larp")))
     # A path too long for a socket's address makes the server use another directory.
     text = re.sub(r" on \S.* \(embedded\)", " on SOCKET (embedded)", text)
     text = re.sub(r"PostgreSQL 18\.\d+", "PostgreSQL 18", text)
     lines = [re.sub(" +", " ", line.strip()) for line in text.splitlines()]
-    return [SHORTEST_RULE if line.startswith(SHORTEST_RULE) else line for line in lines]
+    lines = [SHORTEST_RULE if line.startswith(SHORTEST_RULE) else line for line in lines]
+    return [
+        line
+        for above, line in itertools.pairwise(["", *lines])
+        if not (APPLIED.fullmatch(above) and APPLIED.fullmatch(line))
+    ]
 
 
 def told(stderr: str) -> str:
