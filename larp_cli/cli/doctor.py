@@ -1,9 +1,16 @@
 """``larp doctor``."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
+from larp_cli.errors import CommandFailed
+
+if TYPE_CHECKING:
+    from larp_cli.database.target import Databases
+    from larp_cli.health.subject import Subject
 
 app = new_app()
 
@@ -30,13 +37,32 @@ def doctor(ctx: typer.Context) -> None:
     from larp_cli.doctor import Doctor
 
     larp: Context = ctx.obj
+
+    def subject() -> "Subject":
+        _require_database(larp)
+        return larp.subject
+
+    def databases() -> "Databases":
+        _require_database(larp)
+        return larp.databases
+
     larp.answer(
         Doctor(
             home=lambda: larp.settings.larp_home,
-            databases=lambda: larp.databases,
+            databases=databases,
             project=lambda: larp.project,
-            subject=lambda: larp.subject,
+            subject=subject,
             observer=larp.observer,
             timeout=larp.options.timeout,
         ).diagnose()
     )
+
+
+def _require_database(larp: Context) -> None:
+    """A report makes nothing: the embedded server is looked at where it has been made before.
+
+    Raises:
+        CommandFailed: No database is configured, and none was made.
+    """
+    if larp.settings.database_url is None and larp.embedded.status().version is None:
+        raise CommandFailed("there is no embedded database yet", hint="larp db init")

@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +21,8 @@ from larp_cli.results.base import sized
 if TYPE_CHECKING:
     import psycopg
 
-    from larp_cli.database.target import Database
+    from larp_cli.database.target import Database, Databases
+    from larp_cli.database.url import DatabaseUrl
     from larp_cli.health.subject import Subject
     from larp_cli.migrations.project import Project
 
@@ -55,6 +57,12 @@ SELECT current_database(), current_user, pg_is_in_recovery(),
 
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv", "/run/secrets/kubernetes.io")
 """What Docker, Podman and Kubernetes leave in a container."""
+
+IDENTITY = """
+SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database())
+FROM pg_control_system()
+"""
+"""The same on a primary and its standbys, and through a pooler."""
 
 type Facts = Iterable[tuple[str, object]]
 
@@ -103,10 +111,17 @@ def machine(home: Callable[[], Path]) -> Iterator[tuple[str, object]]:
 def settings() -> Iterator[tuple[str, object]]:
     """Give every setting with its origin, what is wrong with them first."""
     from larp_cli.configuration import config_check, config_show
+    from larp_cli.settings import read_sources
 
     check = config_check()
     for fault in (*check.faults, *check.warnings):
         yield fault.name, f"WRONG: {fault.message}" if fault in check.faults else fault.message
+    if check.faults:  # their values were not validated, so nobody knows what they would show
+        wrong = {fault.name for fault in check.faults}
+        for name, origin in read_sources().origins.items():
+            if name.upper() not in wrong:
+                yield name.upper(), f"set (from {origin})"
+        return
     for setting in config_show().settings:
         yield setting.name, f"{setting.value} (from {setting.origin})"
 
@@ -130,6 +145,43 @@ def connection(database: Database) -> Iterator[tuple[str, object]]:
         yield "standby", standby
         yield "oldest open transaction", oldest or "none"
         yield "pooler between", _pooler(database, opened)
+    if len(database.url.hosts) > 1:
+        yield from _hosts(database.url)
+
+
+def _hosts(url: DatabaseUrl) -> Iterator[tuple[str, object]]:
+    """Say what each of several hosts is: two that take writes are a split brain."""
+    from larp_cli.database.connection import connect
+
+    primaries = 0
+    for host in url.hosts:
+        alone = replace(
+            url, hosts=(host,), parameters={**url.parameters, "target_session_attrs": "any"}
+        )
+        try:
+            with connect(alone, application_name="larp-doctor", connect_timeout=2) as opened:
+                standby = opened.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+        except LarpError as error:
+            yield f"host {host}", error.message
+        else:
+            primaries += not standby
+            yield f"host {host}", "a standby" if standby else "a primary"
+    if primaries > 1:
+        yield "WRONG", "more than one host is a primary: which one is meant is chance"
+
+
+def same_database(databases: Databases) -> Iterator[tuple[str, object]]:
+    """Say whether both URLs lead to one database: what is migrated is what is used."""
+    found = set()
+    try:
+        for database in (databases.application, databases.migration):
+            with database.connection(application_name="larp-doctor") as opened:
+                found.update(opened.execute(IDENTITY).fetchall())
+    except LarpError as error:
+        told = f"not known: {error.message}"
+    else:
+        told = "one database" if len(found) == 1 else "WRONG: two databases"
+    yield "both URLs lead to", told
 
 
 def _pooler(database: Database, connection: psycopg.Connection) -> str:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from larp_cli.doctor import facts
 from larp_cli.doctor.facts import Facts
 from larp_cli.errors import CommandFailed, LarpError
 from larp_cli.results import Diagnosis, Fact, Section
+from larp_cli.settings import SettingsInvalid
 
 if TYPE_CHECKING:
     from larp_cli.database.target import Database, Databases
@@ -108,7 +110,10 @@ class Doctor:
             return (application,)
         return (
             application,
-            self._section("connection for migrations", lambda: facts.connection(migration)),
+            self._section(
+                "connection for migrations",
+                lambda: chain(facts.connection(migration), facts.same_database(self._databases())),
+            ),
         )
 
     def _section(self, title: str, find: Callable[[], Facts]) -> Section:
@@ -126,6 +131,8 @@ class Doctor:
                     found.append(Fact(name=name, value=told))
         except _Late:
             problem = f"not finished within {seconds:.3g} s"
+        except SettingsInvalid:
+            problem = "the settings are wrong, see above"
         except LarpError as error:
             problem, hint = error.message, error.hint
         except Exception as error:  # noqa: B902 - a report of what is broken must not break

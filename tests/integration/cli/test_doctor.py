@@ -13,7 +13,7 @@ from tests.conftest import Larp, Outcome
 from tests.databases import HEAD
 from tests.poolers import pgbouncer
 from tests.projects import foreign_project
-from tests.servers import PASSWORD, Server
+from tests.servers import PASSWORD, Server, free_port
 
 
 def sections(outcome: Outcome) -> dict[str, dict[str, str]]:
@@ -144,3 +144,46 @@ def test_a_short_timeout_still_gives_a_report(larp: Larp) -> None:
     assert outcome.exit_code == ExitCode.OK
     assert "larp" in sections(outcome)["versions"]
     assert "connection" in problems(outcome)
+
+
+def test_two_urls_that_lead_to_two_databases_are_told(
+    larp: Larp, initialised: str, database: str
+) -> None:
+    """What is migrated is then not what is used, and every other command is content."""
+    told = []
+    for url in (initialised, database):
+        settings = {"DATABASE_URL": initialised, "DATABASE_MIGRATION_URL": url}
+        found = sections(larp("doctor", "--json", env=settings))
+        told.append(found["connection for migrations"]["both URLs lead to"])
+
+    assert told == ["one database", "WRONG: two databases"]
+
+
+def test_each_of_several_hosts_is_told(larp: Larp, initialised: str, postgresql_16: Server) -> None:
+    """Two that take writes are a split brain, and nothing else would say so."""
+    hosts = f"@127.0.0.1:{postgresql_16.port},127.0.0.1:{free_port()},127.0.0.1:"
+    url = initialised.replace("@127.0.0.1:", hosts).rpartition("/")[0] + "/postgres"
+    found = sections(larp("doctor", "--json", env={"DATABASE_URL": url}))["connection"]
+
+    roles = [value for name, value in found.items() if name.startswith("host ")]
+    assert roles.count("a primary") == 2
+    assert any("no server listens" in role for role in roles)
+    assert found["WRONG"].startswith("more than one host is a primary")
+
+
+def test_a_report_makes_no_database(larp: Larp, larp_home: Path) -> None:
+    """Who only asks must not find a server installed by it."""
+    outcome = larp("doctor", "--json")
+
+    assert problems(outcome)["connection"] == "there is no embedded database yet"
+    assert not larp_home.exists()
+
+
+def test_a_wrong_setting_hides_no_other(larp: Larp, initialised: str) -> None:
+    """All that is set is listed with its origin, and the fault is told once."""
+    settings = {"SERVE_PORT": "many", "DATABASE_URL": initialised}
+    outcome = larp("doctor", "--json", env=settings)
+
+    assert sections(outcome)["settings"]["DATABASE_URL"] == "set (from environment)"
+    assert problems(outcome)["connection"] == "the settings are wrong, see above"
+    assert outcome.stdout.count("SERVE_PORT") == 1
