@@ -20,6 +20,9 @@ def shell(
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="PSQL_ARGUMENT", help="Passed on to psql.")
     ] = None,
+    owner: Annotated[
+        bool, typer.Option("--owner", help="By DATABASE_MIGRATION_URL, where that is set.")
+    ] = False,
 ) -> None:
     """Open psql on the configured database.
 
@@ -30,11 +33,12 @@ def shell(
     Examples:
       larp db shell
       larp db shell -- -c 'SELECT version()'
+      larp db shell --owner
     """
     from larp_cli.database.shell import capture_shell, open_shell
 
     larp: Context = ctx.obj
-    database = larp.databases.application
+    database = larp.databases.migration if owner else larp.databases.application
     if larp.output is OutputFormat.JSON:
         timeout = larp.options.timeout or CAPTURE_TIMEOUT
         larp.answer(capture_shell(database, arguments or (), timeout=timeout))

@@ -14,7 +14,7 @@ from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
 from tests.databases import query, running, until
 from tests.integration.cli.db.conftest import Use
-from tests.servers import PASSWORD
+from tests.servers import OWNER, PASSWORD
 
 
 def test_psql_gets_what_follows_the_dashes(larp_process: LarpProcess, ready: str) -> None:
@@ -173,3 +173,15 @@ def test_a_program_goes_to_the_host_that_let_larp_in(
         outcome = larp_process("db", *words, env=settings)
 
     assert outcome.exit_code == ExitCode.OK, outcome.stderr
+
+
+def test_the_owner_enters_by_the_url_for_migrations(
+    larp: Larp, initialised: str, dead_database: str
+) -> None:
+    """What blocks a migration only its owner may be able to see, and to end."""
+    settings = {"DATABASE_URL": dead_database, "DATABASE_MIGRATION_URL": initialised}
+    words = ("--json", "--", "-Atc", "SELECT current_user")
+
+    assert larp("db", "shell", *words, env=settings).exit_code == ExitCode.UNREACHABLE
+    owner = larp("db", "shell", "--owner", *words, env=settings)
+    assert owner.result["output"] == f"{OWNER}\n"
