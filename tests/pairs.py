@@ -67,7 +67,7 @@ def streaming(directory: Path) -> Iterator[Pair]:
         )  # fmt: skip
         standby.start()
         pair = Pair(primary, standby)
-        until(lambda: _follows(pair))
+        until(lambda: _follows(pair), seconds=60)
         yield pair
     finally:
         standby.stop()

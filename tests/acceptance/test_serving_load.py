@@ -18,6 +18,10 @@ from tests.health import gate_to
 from tests.servers import Server
 from tests.serving import Running, Serve
 
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/maps").exists(), reason="this system has no /proc"
+)
+
 # --- the probe is not the outage ------------------------------------------------------
 
 
@@ -67,6 +71,7 @@ def test_a_server_that_stops_answering_is_a_timeout_and_recovers(
     assert took < 3
 
 
+@needs_proc
 def test_a_session_that_hangs_is_a_failure(serve: Serve, initialised: str, server: Server) -> None:
     """A backend stopped with SIGSTOP is seen as a timeout, and replaced."""
     running = serve(initialised, env={"HEALTH_INTERVAL": "2"})
@@ -149,6 +154,7 @@ def test_a_client_that_never_ends_its_headers_is_hung_up_on(ready: Running) -> N
 # --- how small it is ------------------------------------------------------------------
 
 
+@needs_proc
 def test_what_the_command_line_needs_is_gone_from_the_serving_process(
     ready: Running,
 ) -> None:
@@ -162,6 +168,7 @@ def test_what_the_command_line_needs_is_gone_from_the_serving_process(
     assert "python" in maps
 
 
+@needs_proc
 def test_it_stays_under_fifty_megabytes(ready: Running) -> None:
     """Resident, connected, and after thousands of requests of each kind."""
     connection = http.client.HTTPConnection("127.0.0.1", ready.port, timeout=10)

@@ -52,6 +52,8 @@ while not refused:
     assert connection.getresponse().read() == b'{"status":"pass"}'
     connection.close()
     done += 1
+    if done == 1:
+        print("served", flush=True)
 print(done)
 """
     clients = [
@@ -60,12 +62,14 @@ print(done)
         )
         for _ in range(3)
     ]
-    time.sleep(0.5)
+    for client in clients:
+        assert client.stdout is not None
+        assert client.stdout.readline() == "served\n"
     running.process.send_signal(signal.SIGTERM)
     served = [int(client.communicate(timeout=30)[0]) for client in clients]
 
     assert [client.returncode for client in clients] == [0, 0, 0]
-    assert min(served) > 10
+    assert min(served) > 1
     assert running.process.wait(timeout=10) == 0
 
 
@@ -73,7 +77,7 @@ def test_the_end_of_its_life_does_not_cut_the_draining_short(
     serve: Serve, initialised: str
 ) -> None:
     """--timeout is no second signal."""
-    running = serve(initialised, "--timeout", "3", env={"SERVE_DRAIN_SECONDS": "6"})
+    running = serve(initialised, "--timeout", "3", env={"SERVE_DRAIN_SECONDS": "30"})
     running.process.send_signal(signal.SIGTERM)
     until(lambda: running.reason() == "draining")
     time.sleep(3)
