@@ -83,7 +83,7 @@ def larp_arguments(line: str) -> Iterator[list[str]]:
             command.append(word)
             continue
         names = [index for index, name in enumerate(command) if Path(name).name == "larp"]
-        if names:
+        if names and command[0] != "kubectl":  # where it is the name of a namespace
             arguments = command[names[0] + 1 :]
             end = arguments.index(">") if ">" in arguments else len(arguments)
             yield arguments[:end]

@@ -35,8 +35,9 @@ DONE_BEFORE = ("make install", ". .venv/bin/activate", "pip install ")
 
 ELSEWHERE = {
     "make demo": "its transcript is compared in test_docs.py",
-    "docker compose up": "tests/containers",
+    "docker compose": "tests/containers",
     "sh deploy/make-secrets.sh": "tests/containers",
+    "kubectl": "there is no cluster; what is applied is built and validated in tests/deploy",
 }
 """First lines of blocks that other tests run."""
 
@@ -288,6 +289,17 @@ def _failing(reader: Reader, line: str) -> str:
     )
     assert done.returncode == 3, done.stderr
     return done.stdout
+
+
+def test_a_copy_of_production_becomes_another_environment(reader: Reader, initialised: str) -> None:
+    """What is stamped is changed by the owner, and larp is content with it."""
+    reader.environment["DATABASE_URL"] = initialised
+
+    reader.type(block("docs/operations.md", "larp db shell --owner -- -c"))
+
+    reader.environment["ENVIRONMENT"] = "staging"
+    reader.environment["SECRET_KEY"] = "kT7-vQ2x_W9bLr4mZc8nHs1pYd6fGj3aUe5o"
+    reader.type("larp db init")
 
 
 def test_when_nothing_works_it_is_looked_into(reader: Reader, initialised: str) -> None:
