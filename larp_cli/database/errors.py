@@ -187,7 +187,7 @@ class NotPostgres(ServerUnreachable):
 
     reason = "not_postgresql"
     transient = False
-    phrase = "does not speak PostgreSQL's protocol"
+    phrase = "is something else: it does not speak PostgreSQL's protocol"
     advice = "correct host and port in {setting}"
 
 
@@ -205,7 +205,7 @@ class PermissionDenied(DatabaseFailure, CommandFailed):
 
     reason = "permission_denied"
     phrase = "does not let role '{user}' do this: {detail}"
-    advice = "GRANT it, or set DATABASE_MIGRATION_URL to the owner's URL"
+    advice = "GRANT it as the owner; migrations go by DATABASE_MIGRATION_URL, the owner's URL"
 
 
 class LockNotAvailable(DatabaseFailure, Locked):

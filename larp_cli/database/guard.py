@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import psycopg
+from psycopg import sql
+
 from larp_cli.database import catalogue, metadata
+from larp_cli.database.errors import ReadOnly
 from larp_cli.errors import Refused
 from larp_cli.results import TableSize, TouchedTable
 from larp_cli.settings import Environment
 
 if TYPE_CHECKING:
-    import psycopg
-
     from larp_cli.database.target import Database
     from larp_cli.observer import Observer
 
 ENVIRONMENT_KEY = "environment"
+FEW_ROWS = 10_000
+"""So many are counted in a moment."""
 
 type Ask = Callable[[str, Sequence[str]], str | None]
 """Asks for the database's name, after showing what is at stake; None where nobody answers."""
@@ -53,10 +57,12 @@ def examine(database: Database) -> Stake:
     """Look at what would be lost.
 
     Raises:
-        DatabaseUnreachable: The database did not answer.
+        DatabaseUnreachable: The database did not answer, or is a standby.
     """
     with database.connection() as connection:
         facts = catalogue.server_facts(connection, database)
+        if facts.standby:  # before a backup is made for nothing
+            raise ReadOnly.at(database.url, address=facts.host)
         return Stake(
             host=facts.host,
             database=facts.database,
@@ -65,8 +71,25 @@ def examine(database: Database) -> Stake:
             stamped_environment=metadata.read(
                 connection, database.bookkeeping_schema, ENVIRONMENT_KEY
             ),
-            tables=catalogue.table_sizes(connection, database.schema),
+            tables=tuple(
+                _counted(connection, database.schema, table)
+                for table in catalogue.table_sizes(connection, database.schema)
+            ),
         )
+
+
+def _counted(connection: psycopg.Connection, schema: str, table: TableSize) -> TableSize:
+    """Count the rows of a table that was never analysed, where there are not many."""
+    if table.estimated_rows is not None:
+        return table
+    name = sql.Identifier(schema, table.name)
+    few = sql.SQL("SELECT count(*) FROM (SELECT FROM {} LIMIT {}) AS few")
+    try:
+        row = connection.execute(few.format(name, sql.Literal(FEW_ROWS + 1))).fetchone()
+    except psycopg.Error:  # locked, or not to be read by this role
+        return table
+    assert row is not None
+    return replace(table, estimated_rows=row[0]) if row[0] <= FEW_ROWS else table
 
 
 def require_same_environment(database: Database, stamped: str | None, *, command: str) -> None:

@@ -30,7 +30,9 @@ CONNECTIONS_WARN, CONNECTIONS_FAIL = 0.8, 0.95
 WRITABLE = """
 SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',
        CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
-            ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END::float8
+            ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())
+            END::float8,
+       EXISTS (SELECT FROM pg_stat_wal_receiver)
 """
 """A standby that has replayed all it received is not behind, however long nothing came."""
 
@@ -127,9 +129,10 @@ def writable(look: Look) -> Seen:
     """The server takes writes; a standby says how far it is behind."""
     row = look.connection.execute(WRITABLE).fetchone()
     assert row is not None
-    standby, read_only, lag = row
+    standby, read_only, lag, follows = row
     if standby:
         behind = "which has replayed nothing yet" if lag is None else f"{max(lag, 0):.1f} s behind"
+        behind += "" if follows else ", and not connected to its primary"
         late = lag is not None and lag > LAG_SECONDS
         return failed(
             f"a standby, {behind}",

@@ -229,7 +229,7 @@ class Inspector:
             CheckStatus.FAIL,
             f"no answer within {self._deadline:g} s",
             Reason.TIMEOUT,
-            "see whether the server, and the way to it, is overloaded: larp health",
+            "see whether the server, and the way to it, is overloaded: larp doctor",
         )
         return _told("database", seen, self._deadline)
 

@@ -34,7 +34,6 @@ def make_plan(
     project: Project,
     *,
     target: str = "head",
-    with_hazards: bool = True,
     check: bool = False,
 ) -> MigrationPlan:
     """Say what a migration up to ``target`` would do.
@@ -43,14 +42,13 @@ def make_plan(
         database: The database; a role that may only read is enough.
         project: The revisions.
         target: As for a migration; with several heads ``head`` means all of them.
-        with_hazards: Whether to look for hazards, where squawk is installed.
         check: Whether a hazard that is not waived makes the answer a "no".
 
     Raises:
         ConfigurationError: The target is not a revision that can be reached.
         ExtraMissing: Hazards are to be checked, and squawk is not installed.
     """
-    squawk = find_squawk() if with_hazards or check else None
+    squawk = find_squawk()
     if check and squawk is None:
         raise ExtraMissing("lint", "looking for hazards")
     database = placed(database, project)

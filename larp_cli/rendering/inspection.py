@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from larp_cli import results
 from larp_cli.rendering.document import Block, Facts, Line, Part, Table
+from larp_cli.results.base import sized
 
 
 def of_plan(plan: results.MigrationPlan) -> list[Part]:
@@ -101,11 +102,4 @@ def _rows(rows: int | None) -> str:
 
 
 def _size(size: int | None) -> str:
-    if size is None:
-        return "unknown"
-    amount, unit = float(size), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 1024:
-            break
-        amount, unit = amount / 1024, larger
-    return f"{amount:.0f} {unit}"
+    return "unknown" if size is None else sized(size)

@@ -10,7 +10,9 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-URL_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg", "postgresql+asyncpg")
+URL_SCHEMES = (
+    "postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg",
+)  # fmt: skip
 SECRET_KEY_LENGTH = 32
 """Fewest characters of a SECRET_KEY: an HS256 key below 256 bits weakens it (RFC 7518, 3.2)."""
 
@@ -37,7 +39,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\
 def database_url_fault(url: str) -> str | None:
     """Say what is wrong with the scheme; the rest is for the database package to judge."""
     scheme, separator, _ = url.partition("://")
-    if separator and scheme in URL_SCHEMES:
+    if separator and scheme.lower() in URL_SCHEMES:
         return None
     return "must start with " + ", ".join(f"{scheme}://" for scheme in URL_SCHEMES)
 

@@ -230,3 +230,15 @@ def test_what_changed_while_one_waited_is_shown_again(larp_process: LarpProcess,
     assert process.returncode == ExitCode.REFUSED, stdout
     assert "nothing was changed" in stdout
     assert has(full, f"{SCHEMA}.hero")
+
+
+def test_the_rows_of_a_new_table_are_counted(larp: Larp, full: str) -> None:
+    """What was never analysed has no estimate, and is just what somebody may be about to lose."""
+    query(full, f"CREATE TABLE {SCHEMA}.fresh AS SELECT generate_series(1, 7) AS n")
+    query(full, f"CREATE TABLE {SCHEMA}.large AS SELECT generate_series(1, 10001) AS n")
+
+    outcome = larp("db", "reset")
+
+    assert outcome.exit_code == ExitCode.REFUSED
+    assert f"{SCHEMA}.fresh: about 7 rows" in outcome.stderr
+    assert f"{SCHEMA}.large: unknown rows" in outcome.stderr
