@@ -13,6 +13,7 @@ import psycopg
 
 from larp_cli.database.embedded import installation
 from larp_cli.database.url import normalise_url
+from larp_cli.health.subject import ordered
 from larp_cli.migrations.mutex import mutex_key
 from larp_cli.migrations.project import own_config_file
 from larp_cli.migrations.quick import graph_on_disk, heads_of
@@ -21,6 +22,10 @@ _graph = graph_on_disk(own_config_file().parent / "alembic" / "versions")
 assert _graph is not None
 (HEAD,) = heads_of(_graph)
 """Newest revision of larp's own project."""
+(FIRST,) = (name for name, below in _graph.items() if not below)
+"""Its oldest."""
+REVISIONS = tuple(ordered(_graph))
+"""All of them, oldest first."""
 
 SCHEMA = "larp_manager"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from larp_cli.errors import ExitCode
-from tests.conftest import Larp, Outcome
+from tests.conftest import ROOT, Larp, Outcome
+from tests.databases import FIRST
 
 MODELS = """
 import enum
@@ -50,6 +52,22 @@ class Copy:
         """What is beside the scripts and does not belong there."""
         known = {"env.py", "script.py.mako", "versions", "__pycache__"}
         return {path.name for path in (self.directory / "alembic").iterdir()} - known
+
+
+def copy_project(directory: Path) -> Path:
+    """Copy our own project as it was before anybody added a revision; returns its alembic.ini.
+
+    What the tests add to it cannot collide with a table of ours then, and it goes into any
+    schema: a generated revision names the one for which it was written.
+    """
+    rubbish = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "alembic", directory / "alembic", ignore=rubbish)
+    for name in ("alembic.ini", "pyproject.toml", ".flake8"):
+        shutil.copy(ROOT / name, directory)
+    for path in (directory / "alembic" / "versions").glob("*.py"):
+        if f'revision: str = "{FIRST}"' not in path.read_text():
+            path.unlink()
+    return directory / "alembic.ini"
 
 
 def write(larp: Larp, message: str, *arguments: str) -> Outcome:

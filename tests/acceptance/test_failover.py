@@ -13,6 +13,7 @@ from larp_cli.errors import ExitCode
 from tests.conftest import LarpProcess
 from tests.databases import until
 from tests.pairs import Pair, streaming
+from tests.projects import foreign_project
 
 PATIENCE = 60.0
 """Seconds for what is promised within no time of its own: a machine may be busy."""
@@ -27,7 +28,7 @@ def pair(server_directory: Path, tmp_path: Path) -> Iterator[Pair]:
 
 
 @pytest.mark.timeout(180)
-def test_a_promotion_is_survived(pair: Pair, larp_process: LarpProcess) -> None:
+def test_a_promotion_is_survived(pair: Pair, larp_process: LarpProcess, tmp_path: Path) -> None:
     """Migrated and served through both names; the primary is killed, the standby promoted."""
     url = pair.url("larp")
     environment = {**QUICK, "DATABASE_URL": url}
@@ -60,8 +61,9 @@ def test_a_promotion_is_survived(pair: Pair, larp_process: LarpProcess) -> None:
         serving.communicate(timeout=20)
 
     assert larp_process("db", "migrate", env=environment).exit_code == ExitCode.OK
-    elsewhere = {**environment, "DATABASE_SCHEMA": "elsewhere"}
-    migrated = larp_process("db", "migrate", "--json", env=elsewhere)
+    theirs = foreign_project(tmp_path / "theirs")
+    theirs.chain("pass")
+    migrated = larp_process("db", "migrate", "--json", "-c", theirs.config, env=environment)
     assert migrated.document["changed"] is True
     status = larp_process("db", "status", "--json", env=environment)
     assert status.result["server"]["standby"] is False

@@ -11,8 +11,9 @@ import pytest
 
 from larp_cli.database.embedded import installation
 from tests.conftest import ROOT, Larp
-from tests.databases import HEAD, SCHEMA, dump, has, query, versions
+from tests.databases import FIRST, HEAD, SCHEMA, dump, has, query, versions
 from tests.projects import plain_alembic
+from tests.revisions import copy_project
 
 
 def home(*arguments: str, url: str) -> str:
@@ -101,15 +102,18 @@ def test_the_sql_of_a_downgrade_runs_through_psql(initialised: str) -> None:
 
 @pytest.mark.parametrize("schema", ["Larp", "select"])
 def test_another_schema_is_taken_from_the_settings(
-    database: str, schema: str, monkeypatch: pytest.MonkeyPatch
+    database: str, schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Plain alembic reads DATABASE_SCHEMA like larp does, and quotes it."""
     monkeypatch.setenv("DATABASE_SCHEMA", schema)
+    copy_project(tmp_path / "copy")
 
-    home("upgrade", "head", url=database)
+    done = plain_alembic("upgrade", "head", directory=tmp_path / "copy", url=database)
 
-    assert versions(database, f'"{schema}".alembic_version') == [HEAD]
-    assert "No new upgrade operations detected" in home("check", url=database)
+    assert done.returncode == 0, done.stderr
+    assert versions(database, f'"{schema}".alembic_version') == [FIRST]
+    done = plain_alembic("current", directory=tmp_path / "copy", url=database)
+    assert f"{FIRST} (head)" in done.stdout
 
 
 def test_a_new_revision_is_named_by_date_and_slug(initialised: str, tmp_path: Path) -> None:

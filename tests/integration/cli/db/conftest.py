@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from larp_cli.errors import ExitCode
+from larp_cli.migrations import project
 from tests import findings, plans
 from tests.catalogue import catalogue
-from tests.conftest import ROOT, Larp
+from tests.conftest import Larp
 from tests.databases import SCHEMA, dump, query
 from tests.projects import ForeignProject, foreign_project
-from tests.revisions import MODELS, Copy
+from tests.revisions import MODELS, Copy, copy_project
 
 type Use = Callable[[str], str]
 type Build = Callable[..., ForeignProject]
@@ -105,19 +105,21 @@ def unchanged(full: str) -> Iterator[None]:
 
 
 @pytest.fixture
+def first_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let our own project be as it was before anybody added a revision to it."""
+    copy_project(tmp_path / "first")
+    monkeypatch.setattr(project, "_PACKAGE", tmp_path / "first" / "larp_cli")
+
+
+@pytest.fixture
 def copy(tmp_path: Path, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch) -> Copy:
     """A copy of our project whose models are ahead of a database at head."""
     directory = tmp_path / "copy"
-    directory.mkdir()
-    shutil.copytree(
-        ROOT / "alembic", directory / "alembic", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    for name in ("alembic.ini", "pyproject.toml", ".flake8"):
-        shutil.copy(ROOT / name, directory)
+    config = copy_project(directory)
     environment = directory / "alembic" / "env.py"
     text = environment.read_text()
     assert "target_metadata = Base.metadata" in text
     environment.write_text(text.replace("target_metadata = Base.metadata", MODELS))
-    monkeypatch.setenv("ALEMBIC_CONFIG", str(directory / "alembic.ini"))
+    monkeypatch.setenv("ALEMBIC_CONFIG", str(config))
     assert larp("db", "migrate").exit_code == ExitCode.OK
     return Copy(directory)

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
-from tests.databases import HEAD, SCHEMA, dump, has, held_mutex, query, value, versions
+from tests.databases import FIRST, HEAD, SCHEMA, dump, has, held_mutex, query, value, versions
 from tests.integration.cli.db.conftest import Use
 from tests.servers import OWNER, Server
 
@@ -88,6 +88,7 @@ def test_a_database_may_have_any_name(larp: Larp, use: Use, server: Server, name
     assert again.exit_code == ExitCode.OK
 
 
+@pytest.mark.usefixtures("first_revision")
 @pytest.mark.parametrize("schema", ["Larp", "select", "größe", "a$$b", "x" * 63])
 def test_a_schema_may_have_any_name_that_settings_allow(
     larp: Larp, empty: str, schema: str
@@ -102,7 +103,7 @@ def test_a_schema_may_have_any_name_that_settings_allow(
     assert status.exit_code == ExitCode.OK
     assert status.result["schema"] == schema
     table = sql.Identifier(schema, "alembic_version").as_string()
-    assert versions(empty, table) == [HEAD]
+    assert versions(empty, table) == [FIRST]
     assert not has(empty, f"{SCHEMA}.alembic_version")
 
 

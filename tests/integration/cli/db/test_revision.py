@@ -15,7 +15,7 @@ import pytest
 from larp_cli.errors import ExitCode
 from larp_cli.migrations import author, project
 from tests.conftest import ROOT, Larp, LarpProcess
-from tests.databases import HEAD, SCHEMA, dump, has, query
+from tests.databases import FIRST, SCHEMA, dump, has, query
 from tests.revisions import Copy, write
 
 # --- from the models ------------------------------------------------------------------
@@ -32,7 +32,7 @@ def test_a_revision_is_written_from_the_models(larp: Larp, copy: Copy) -> None:
     assert outcome.document["changed"] is True
     assert result["path"] == str(path)
     assert re.fullmatch(r"\d{8}_\d{4}_add_players_guilds\.py", path.name)
-    assert result["down_revisions"] == [HEAD]
+    assert result["down_revisions"] == [FIRST]
     text = path.read_text()
     assert text.startswith('"""Add players & guilds\n')
     assert f'revision: str = "{result["revision"]}"' in text
@@ -127,7 +127,7 @@ def test_an_empty_revision_needs_no_database(
     monkeypatch.setenv("DATABASE_URL", alive)
 
     text = Path(outcome.result["path"]).read_text()
-    assert outcome.result["down_revisions"] == [HEAD]
+    assert outcome.result["down_revisions"] == [FIRST]
     assert "def upgrade() -> None:" in text
     assert "def downgrade() -> None:" in text
     assert larp("db", "migrate").exit_code == ExitCode.OK
