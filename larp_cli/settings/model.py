@@ -113,7 +113,8 @@ class Settings(BaseSettings):
     database_schema: str = Field(
         default="larp_manager",
         description="Schema that holds everything of ours; `larp db reset` drops this, and only "
-        "this.",
+        "this. Fixed once there are tables of your own: the revisions that `larp db revision` "
+        "writes name it.",
         json_schema_extra={"section": "Database"},
     )
     database_pool_size: int = Field(
