@@ -1,15 +1,19 @@
-"""Processes of ``larp serve`` that are ended with their test."""
+"""Processes of ``larp serve`` that are ended with their test, and a reader of the pages."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.acceptance.readers import Reader, checkout, program
 from tests.conftest import LarpProcess
 from tests.databases import until
+from tests.servers import free_port
 from tests.serving import QUICK, Running, Serve
 
 
@@ -56,3 +60,14 @@ def ready(serve: Serve, initialised: str) -> Running:
     running = serve(initialised)
     until(lambda: running.ask("/health/ready").status == 200)
     return running
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    """A reader in a checkout of their own, with larp on the PATH."""
+    someone = Reader(checkout(tmp_path / "checkout"))
+    programs = program(tmp_path / "bin")
+    someone.environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    someone.environment |= {"SERVE_PORT": str(free_port()), "SERVE_DRAIN_SECONDS": "0"}
+    yield someone
+    someone.leave()

@@ -22,22 +22,14 @@ from larp_cli.cli.context import Context
 from larp_cli.cli.main import app
 from larp_cli.errors import ExitCode
 from larp_cli.settings import Settings
+from tests.acceptance.pages import FENCE, GENERATED, PAGES, blocks, of_page
 from tests.conftest import ROOT, Larp, LarpProcess
 
-GENERATED = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
-PAGES = [*GENERATED, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
-
-FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TIME = re.compile(r"\b\d+(?:\.\d+)? m?s\b")
 REVISION = re.compile(r"\b[0-9a-f]{12}\b")
 APPLIED = re.compile(r"REVISION .+ TIME")
 SHORTEST_RULE = "─" * 10
-
-
-def of_page(path: Path) -> str:
-    """Name a page in a test's id."""
-    return str(path.relative_to(ROOT))
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -51,11 +43,6 @@ def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
                 ((*words, name), command.get_command(None, name))
                 for name in command.list_commands(None)
             )
-
-
-def blocks(text: str, *languages: str) -> list[str]:
-    """List the fenced blocks in the languages."""
-    return [body for language, body in FENCE.findall(text) if language in languages]
 
 
 def prose(text: str) -> str:

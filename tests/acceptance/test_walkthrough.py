@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import shutil
-import signal
 import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.error import HTTPError
 
 import psycopg
 import pytest
 
-from tests.acceptance.test_docs import PAGES, blocks, of_page
-from tests.conftest import ROOT
-from tests.databases import held_mutex, until, value
+from tests.acceptance.pages import PAGES, blocks, of_page
+from tests.acceptance.readers import Reader
+from tests.databases import held_mutex, value
 from tests.projects import foreign_project
 from tests.requirements import LockableProject, make_wheels, offline
 from tests.servers import free_port
-
-CHECKOUT = (
-    "alembic", "alembic.ini", "larp_cli", "pyproject.toml", "requirements.txt",
-    "requirements-dev.txt",
-)  # fmt: skip
-
-DONE_BEFORE = ("make install", ". .venv/bin/activate", "pip install ")
-"""What the tests run with is what these lines bring."""
 
 ELSEWHERE = {
     "make demo": "its transcript is compared in test_docs.py",
@@ -60,110 +43,6 @@ def block(page: str, beginning: str) -> str:
     return found
 
 
-@dataclass
-class Reader:
-    """Somebody who types what a page shows."""
-
-    directory: Path
-    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-    running: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    def type(self, text: str, replacing: Mapping[str, str] | None = None) -> str:
-        """Run a block of shell lines, each of which has to succeed; returns what they print.
-
-        What goes on until it is ended stays behind, and has said something.
-        """
-        for shown, meant in (replacing or {}).items():
-            assert shown in text, f"{shown} is shown no more"
-            text = text.replace(shown, meant)
-        return "".join(
-            self._line(line) for line in text.splitlines() if not line.startswith(DONE_BEFORE)
-        )
-
-    def _line(self, line: str) -> str:
-        if line.startswith("export "):
-            name, _, assigned = line.removeprefix("export ").partition("=")
-            self.environment[name] = shlex.split(assigned)[0]
-            return ""
-        if line.startswith("larp serve") or "--watch" in line:
-            return self._stay(line)
-        done = subprocess.run(
-            ["sh", "-c", line],
-            cwd=self.directory,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def _stay(self, line: str) -> str:
-        process = subprocess.Popen(
-            ["sh", "-c", f"exec {line}"],
-            cwd=self.directory,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.running.append(process)
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        assert said, line
-        if "serve" in line:
-            until(lambda: _is_ready(said.split()[-1]))
-        return said
-
-    def write(self, page: str) -> None:
-        """Write the Python that a page gives a file's name to; a file that is there grows."""
-        for text in blocks((ROOT / page).read_text(encoding="utf-8"), "python"):
-            named = re.match(r"# (\S+\.py)\n", text)
-            if named:
-                with (self.directory / named[1]).open("a", encoding="utf-8") as file:
-                    file.write(text)
-
-    def leave(self) -> None:
-        """End what still runs."""
-        for process in self.running:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/health/ready", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except HTTPError as error:
-        error.close()
-        return False
-
-
-@pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
-    """A reader in a checkout of their own, with larp on the PATH."""
-    directory = tmp_path / "checkout"
-    directory.mkdir()
-    for name in CHECKOUT:
-        source = ROOT / name
-        if source.is_dir():
-            rubbish = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, directory / name, ignore=rubbish)
-        else:
-            shutil.copy2(source, directory / name)
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    program = programs / "larp"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m larp_cli "$@"\n')
-    program.chmod(0o755)
-    someone = Reader(directory)
-    someone.environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    someone.environment |= {"SERVE_PORT": str(free_port()), "SERVE_DRAIN_SECONDS": "0"}
-    yield someone
-    someone.leave()
-
-
 def test_every_shown_block_is_run_by_some_test() -> None:
     """A block that no test here names, and that none elsewhere runs, is a promise unkept."""
     source = Path(__file__).read_text(encoding="utf-8")
@@ -187,7 +66,7 @@ def test_a_newcomer_gets_to_a_table_of_their_own(reader: Reader) -> None:
     try:
         reader.write("README.md")
         told = reader.type(block("README.md", "larp db revision -m 'Add players'"))
-        assert "CREATE TABLE larp_manager.player" in told
+        assert "CREATE TABLE larp_manager.newcomer" in told
         assert "Ada" in told
         port = reader.environment["SERVE_PORT"]
         reader.type(f"larp health --url http://127.0.0.1:{port}\nlarp db check")
