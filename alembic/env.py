@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context
 
-from larp_cli.migrations.autogenerate import include_name
+from larp_cli.migrations.include import include_name
 from larp_cli.models import Base, add_updated_at_triggers
 from larp_cli.settings import load_settings
 

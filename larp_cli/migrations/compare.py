@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from larp_cli.database.errors import translated_errors
 from larp_cli.errors import ConfigurationError
-from larp_cli.migrations.autogenerate import BOOKKEEPING_TABLES
+from larp_cli.migrations.include import BOOKKEEPING_TABLES
 from larp_cli.migrations.project import explained
 
 if TYPE_CHECKING:

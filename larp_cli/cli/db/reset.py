@@ -33,7 +33,7 @@ def reset(
       larp db reset --confirm larp_manager --seed
     """
     from larp_cli.database.guard import Consent
-    from larp_cli.migrations.initialise import reset as reset_schema
+    from larp_cli.migrations.reset import reset as reset_schema
 
     larp: Context = ctx.obj
     larp.answer(

@@ -31,7 +31,7 @@ def seed(
       larp db seed
       larp db seed --env testing
     """
-    from larp_cli.migrations.initialise import seed as load
+    from larp_cli.migrations.seed import seed as load
 
     larp: Context = ctx.obj
     larp.answer(

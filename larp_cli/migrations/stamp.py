@@ -1,0 +1,125 @@
+"""Recording a revision without running it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from larp_cli.database.errors import translated_errors
+from larp_cli.database.guard import Ask, Consent, examine, require_consent
+from larp_cli.migrations.mutex import migration_mutex
+from larp_cli.migrations.project import explained
+from larp_cli.migrations.revisions import unknown
+from larp_cli.migrations.rollback import require_same_stamps
+from larp_cli.migrations.state import current_heads, placed
+from larp_cli.results import Direction, Stamped
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import StampStep
+
+    from larp_cli.database.target import Database
+    from larp_cli.migrations.patience import Patience
+    from larp_cli.migrations.project import Project
+    from larp_cli.migrations.runner import Work
+    from larp_cli.observer import Observer
+
+
+def stamp(
+    database: Database,
+    project: Project,
+    observer: Observer,
+    *,
+    revision: str,
+    consent: Consent,
+    ask: Ask,
+    patience: Patience,
+) -> Stamped:
+    """Record ``revision`` without running anything.
+
+    Args:
+        database: The database, by the URL for DDL.
+        project: The revisions.
+        observer: Told what is at stake.
+        revision: A revision, ``head``, ``heads`` or ``base``.
+        consent: What the command line says already.
+        ask: Asks for the database's name at a terminal.
+        patience: How long to wait for another migrator.
+
+    Raises:
+        ConfigurationError: There is no such revision.
+        Refused: Consent is missing; nothing was changed.
+    """
+    database = placed(database, project)
+    before = current_heads(database)
+    command = f"larp db stamp {shlex.quote(revision)}"
+    foreign = bool(unknown(project.script, before))
+    work = _stamp_work(project, revision, () if foreign else before)
+    if work or foreign:
+        require_consent(
+            database,
+            examine(database),
+            consent,
+            command=command,
+            loss=f"the stamp {', '.join(before) or 'base'} becomes {revision}, and nothing is run",
+            ask=ask,
+            observer=observer,
+        )
+        with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as mutex:
+            from larp_cli.migrations.runner import Runner
+
+            require_same_stamps(before, current_heads(database))
+            if foreign:
+                _replace_stamp(mutex, database, work)
+            else:
+                Runner(
+                    database,
+                    project,
+                    observer,
+                    mutex=mutex,
+                    patience=patience,
+                    command=lambda _left: command,
+                ).run(work, Direction.STAMP, heads=before)
+    return Stamped(
+        database=database.name,
+        schema=database.schema,
+        before=before,
+        after=current_heads(database) if work or foreign else before,
+    )
+
+
+def _stamp_work(project: Project, revision: str, current: tuple[str, ...]) -> list[Work]:
+    """List Alembic's steps from the ``current`` stamps to the wanted ones."""
+    from larp_cli.migrations.runner import Work
+
+    with explained(project.config_file):
+        steps = project.script._stamp_revs(revision, current)
+    return [Work(step=step, revision=_stamped(step), description="", file=None) for step in steps]
+
+
+def _stamped(step: StampStep) -> str:
+    """Name the revision to which a step stamps; ``base`` where it takes one away."""
+    return ", ".join(step.to_) or "base"
+
+
+def _replace_stamp(mutex: psycopg.Connection, database: Database, work: list[Work]) -> None:
+    """Replace stamps that no file stands for, all of them at once.
+
+    Alembic would delete and insert in two transactions, and a crash in between would leave
+    a database that looks new.
+    """
+    from larp_cli.migrations.ledger import Ledger, Run
+
+    ledger = Ledger(database)
+    ledger.ensure(mutex)
+    table = sql.Identifier(database.schema, database.version_table)
+    revisions = [item.revision for item in work]
+    with translated_errors(database.url), mutex.transaction():
+        mutex.execute(sql.SQL("DELETE FROM {}").format(table))
+        for revision in revisions:
+            insert = sql.SQL("INSERT INTO {} (version_num) VALUES (%s)").format(table)
+            mutex.execute(insert, (revision,))
+        for revision in revisions or ["base"]:
+            ledger.write(mutex, Run(revision, Direction.STAMP, 0.0, None))
