@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from larp_cli.database.connection import answered
+from larp_cli.database.deferral import signals_deferred
 from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
 
 if TYPE_CHECKING:
@@ -138,8 +139,24 @@ def running(
     Raises:
         CommandFailed: It cannot be run.
     """
+    process: subprocess.Popen[bytes] | None = None
     try:
-        process = subprocess.Popen(
+        with signals_deferred():
+            process = _started(arguments, database, stdin, stdout, stderr)
+        yield process
+    finally:
+        if process is not None:
+            with process:
+                if process.stdin is not None:
+                    process.stdin.close()
+                end(process)
+
+
+def _started(
+    arguments: Sequence[str | Path], database: Database, stdin: File, stdout: File, stderr: File
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
             arguments,
             env=client_environment(database),
             stdin=stdin,
@@ -153,13 +170,6 @@ def running(
     except OSError as error:
         name = Path(arguments[0]).name
         raise CommandFailed(f"{name} cannot be run: {error.strerror}") from error
-    with process:
-        try:
-            yield process
-        finally:
-            if process.stdin is not None:
-                process.stdin.close()
-            end(process)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from larp_cli.database.deferral import signals_deferred
 from larp_cli.database.embedded import account as accounts
 from larp_cli.database.embedded import binaries, launch, sockets
 from larp_cli.database.embedded.log import LINES, ServerLog
@@ -310,7 +311,7 @@ class Cluster:
             settings["unix_socket_directories"] = sockets.quoted(self._sockets)
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        with log.opened(self.account) as descriptor, launch.signals_deferred():
+        with log.opened(self.account) as descriptor, signals_deferred():
             try:
                 self._launched = launch.detach(command, self.account, descriptor)
             except subprocess.SubprocessError as error:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 from larp_cli.database.embedded.account import Account, process_options
 
@@ -65,29 +61,3 @@ def detach(command: Sequence[str], account: Account | None, log: int) -> int:
         **process_options(account),
     )
     return int(launched.stdout)
-
-
-@contextmanager
-def signals_deferred() -> Iterator[None]:
-    """Hold back SIGINT and SIGTERM until the block ends, then deliver them.
-
-    Handlers are exchanged rather than signals masked: a mask is a thread's own, while
-    Python runs handlers in the main thread, whichever thread was hit.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived: list[int] = []
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        arrived.append(number)
-
-    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.signal(number, remember) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        for number in dict.fromkeys(arrived):
-            signal.raise_signal(number)
