@@ -1,34 +1,35 @@
 # larp in a container: migrates with `larp db migrate`, stays up with `larp serve`.
 
-FROM python:3.13-slim AS build
+
+FROM python:3.13-slim AS deps
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-RUN python -m venv --without-pip /opt/larp
-
-# Dependencies first: a change of the code leaves this layer as it is.
 WORKDIR /src
 COPY requirements.txt ./
-RUN pip --python /opt/larp/bin/python install --no-compile --require-hashes -r requirements.txt
-
-COPY pyproject.toml README.md CHANGELOG.md LICENSE alembic.ini ./
-COPY alembic alembic
-COPY larp_cli larp_cli
-RUN pip --python /opt/larp/bin/python install --no-compile --no-deps . \
+RUN python -m venv --without-pip /opt/larp \
+    && pip --python /opt/larp/bin/python install --no-compile --require-hashes -r requirements.txt \
+    && rm -r /opt/larp/include /opt/larp/bin/[Aa]ctivate* \
     && find /opt/larp -type d \( -name tests -o -name test \) -path '*/site-packages/*' -prune -exec rm -rf {} + \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/larp
 
 
-FROM python:3.13-slim
+FROM deps AS code
 
-LABEL org.opencontainers.image.title="larp" \
-      org.opencontainers.image.description="Set up, migrate and watch the PostgreSQL database of LARP Manager." \
-      org.opencontainers.image.licenses="MIT"
+COPY pyproject.toml README.md CHANGELOG.md LICENSE alembic.ini ./
+COPY alembic alembic
+COPY larp_cli larp_cli
+RUN pip --python /opt/larp/bin/python install --no-compile --no-deps --prefix /code . \
+    && python -m compileall -q --invalidation-mode unchecked-hash -s /code -p /opt/larp /code
+
+
+FROM python:3.13-slim AS runtime
 
 RUN groupadd --gid 10001 larp \
     && useradd --uid 10001 --gid larp --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin larp
 
-COPY --from=build /opt/larp /opt/larp
+# A layer of its own, and the large one: a change of the code leaves it as it is.
+COPY --from=deps /opt/larp /opt/larp
 
 # Nothing is written but what a command is asked to write, so the root may be read-only.
 ENV PATH=/opt/larp/bin:$PATH \
@@ -43,9 +44,27 @@ ENV PATH=/opt/larp/bin:$PATH \
 
 USER 10001:10001
 WORKDIR /opt/larp
-EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
-    CMD ["larp", "health", "--quiet", "--url", "http://127.0.0.1:8000"]
 ENTRYPOINT ["larp"]
+
+# Who builds it for others says what of: --build-arg REVISION="$(git rev-parse HEAD)" and so on.
+ARG VERSION=0.1.0
+ARG REVISION=""
+ARG SOURCE=""
+ARG CREATED=""
+LABEL org.opencontainers.image.title="larp" \
+      org.opencontainers.image.description="Set up, migrate and watch the PostgreSQL database of LARP Manager." \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version=$VERSION \
+      org.opencontainers.image.revision=$REVISION \
+      org.opencontainers.image.source=$SOURCE \
+      org.opencontainers.image.created=$CREATED
+
+
+FROM runtime
+
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
+    CMD ["sh", "-c", "exec larp health --quiet --url http://127.0.0.1:$SERVE_PORT"]
 CMD ["serve"]
+COPY --from=code /code /opt/larp

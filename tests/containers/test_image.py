@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 
+from larp_cli import __version__
 from tests.containers.conftest import Docker
+from tests.databases import until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -34,14 +40,75 @@ def test_its_own_account_is_not_root_and_owns_nothing(docker: Docker) -> None:
     assert told.split() == ["10001"]
 
 
-@pytest.mark.parametrize("program", ["gcc", "cc", "curl", "wget", "git", "make"])
-def test_nothing_is_in_it_that_is_not_needed(docker: Docker, program: str) -> None:
-    """No compiler and no downloader waits for an intruder."""
+def test_nothing_is_in_it_that_is_not_needed(docker: Docker) -> None:
+    """No compiler and no downloader waits for an intruder, and no database's programs."""
     found = docker.run(
-        "--entrypoint", "sh", "larp-cli", "-c", f"ls /opt/larp/bin/{program}", check=False
-    )
+        "--entrypoint", "sh", "larp-cli", "-c",
+        "command -v gcc cc curl wget git make psql; ls -d /opt/larp/include /src /root/.cache",
+        check=False,
+    )  # fmt: skip
 
-    assert found.returncode != 0
+    assert found.stdout == ""
+
+
+def test_a_change_of_the_code_leaves_the_layer_of_the_dependencies(
+    docker: Docker, tmp_path: Path
+) -> None:
+    """What is pulled anew after one changed line is the code alone."""
+    changed = shutil.copytree(
+        docker.directory, tmp_path / "changed", ignore=shutil.ignore_patterns("secrets")
+    )
+    with (changed / "larp_cli" / "errors.py").open("a") as file:
+        file.write("# changed\n")
+    identifier = docker("build", "--quiet", str(changed)).stdout.strip()
+    before, after = (layers(docker, image) for image in ("larp-cli", identifier))
+    docker("image", "rm", identifier)
+
+    assert before[:-1] == after[:-1]
+    assert before[-1] != after[-1]
+    sizes = docker("history", "--human=false", "--format", "{{.Size}}", "larp-cli").stdout.split()
+    code, dependencies, *_ = [int(size) for size in sizes if int(size)]
+    assert code < dependencies / 10
+
+
+def layers(docker: Docker, image: str) -> list[str]:
+    """List the digests of an image's layers."""
+    told = docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image).stdout
+    found: list[str] = json.loads(told)
+    return found
+
+
+def test_it_says_what_it_was_built_of(docker: Docker) -> None:
+    """Version by itself, and what the builder tells."""
+    told = {"REVISION": "4711abc", "SOURCE": "https://git.example/larp", "CREATED": "2026-11-25"}
+    arguments = [word for item in told.items() for word in ("--build-arg", "=".join(item))]
+    identifier = docker("build", "--quiet", *arguments, ".").stdout.strip()
+    listed = docker("image", "inspect", "--format", "{{json .Config.Labels}}", identifier).stdout
+    docker("image", "rm", identifier)
+    labels = json.loads(listed)
+
+    for name, value in {"VERSION": __version__, **told}.items():
+        assert labels[f"org.opencontainers.image.{name.lower()}"] == value
+
+
+def test_its_health_check_follows_the_port(docker: Docker) -> None:
+    """The check asks where the server listens, wherever that is."""
+    described = docker("image", "inspect", "--format", "{{json .Config.Healthcheck}}", "larp-cli")
+    kind, *check = json.loads(described.stdout)["Test"]
+    assert kind == "CMD"
+    identifier = docker(
+        "run", "--detach", "--network", "none", "-e", "SERVE_PORT=9000",
+        "-e", "ENVIRONMENT=development", "-e", "DATABASE_URL=postgresql://x@127.0.0.1:1/x",
+        "larp-cli",
+    ).stdout.strip()  # fmt: skip
+    try:
+        until(lambda: "HTTP 503" in docker("exec", identifier, *check, check=False).stdout)
+        docker("stop", identifier)
+        ended = docker("inspect", "--format", "{{.State.ExitCode}}", identifier).stdout
+    finally:
+        docker("rm", "--force", identifier)
+
+    assert ended.strip() == "0"
 
 
 def test_production_without_its_settings_is_told_and_ends(docker: Docker) -> None:
