@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +33,9 @@ CONTEXT = (
 )  # fmt: skip
 
 
+_numbers = itertools.count(1)
+
+
 @dataclass(frozen=True)
 class Docker:
     """The command line of Docker, in a copy of the project."""
@@ -38,15 +45,16 @@ class Docker:
 
     def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run ``docker ARGUMENTS`` to its end."""
-        return subprocess.run(
+        done = subprocess.run(
             ["docker", *arguments],
             cwd=self.directory,
             env={**ENGINE, **self.environment},
             capture_output=True,
             text=True,
             timeout=500,
-            check=check,
         )
+        assert done.returncode == 0 or not check, f"{done.args}\n{done.stdout}\n{done.stderr}"
+        return done
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the image once; options of Docker stand before ``larp-cli``."""
@@ -90,6 +98,12 @@ class Composed:
         found: dict[str, object] = json.loads(listed.splitlines()[0])
         return found
 
+    def inspected(self, service: str) -> list[dict[str, Any]]:
+        """Tell what the engine knows about each container of a service."""
+        ids = self("ps", "--quiet", "--all", service).stdout.split()
+        found: list[dict[str, Any]] = json.loads(self.docker("inspect", *ids).stdout)
+        return found
+
 
 type Compose = Callable[[str], Composed]
 
@@ -101,9 +115,8 @@ def compose(docker: Docker) -> Iterator[Compose]:
 
     def up(file: str) -> Composed:
         ports = {"POSTGRES_PORT": str(free_port()), "SERVE_PORT": str(free_port())}
-        first = free_port()
-        ports["SERVE_PORTS"] = f"{first}-{first + 1}"
-        project = f"larp-test-{os.getpid()}-{len(started)}"
+        ports["SERVE_PORTS"] = "{}-{}".format(*free_pair())
+        project = f"larp-test-{os.getpid()}-{next(_numbers)}"
         engine = Docker(docker.directory, {**ports, "COMPOSE_PROJECT_NAME": project})
         started.append(Composed(engine, ("--file", file)))
         started[-1]("up", "--build", "--wait", "--detach")
@@ -112,3 +125,29 @@ def compose(docker: Docker) -> Iterator[Compose]:
     yield up
     for services in started:
         services("down", "--volumes", "--timeout", "3", check=False)
+
+
+def free_pair() -> tuple[int, int]:
+    """Find two TCP ports in a row that nobody listens on."""
+    while True:
+        first = free_port()
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", first + 1))
+            return first, first + 1
+
+
+@pytest.fixture
+def secrets(docker: Docker) -> Path:
+    """The directory of the secrets, made with passwords that need care."""
+    directory = docker.directory / "secrets"
+    if not directory.exists():
+        directory.mkdir()
+        for name in ("larp_password", "larp_owner_password"):
+            (directory / name).write_text(f"{name} p@ss/w:rd?\"'%41#\\&\n")
+    make_secrets(docker)
+    return directory
+
+
+def make_secrets(docker: Docker) -> None:
+    """Make what is missing of the secrets."""
+    subprocess.run(["sh", "deploy/make-secrets.sh"], cwd=docker.directory, check=True)
