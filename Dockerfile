@@ -1,4 +1,7 @@
 # larp in a container: migrates with `larp db migrate`, stays up with `larp serve`.
+#
+#   docker build .                  the server, and no more than it needs
+#   docker build --target tools .   with PostgreSQL's client programs, for an operator
 
 
 FROM python:3.13-slim AS deps
@@ -59,6 +62,25 @@ LABEL org.opencontainers.image.title="larp" \
       org.opencontainers.image.revision=$REVISION \
       org.opencontainers.image.source=$SOURCE \
       org.opencontainers.image.created=$CREATED
+
+
+FROM runtime AS tools
+
+USER 0:0
+# Debian mends its programs without a new name, so a pinned version would soon be gone.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/* \
+    && install -d -m 700 -o 10001 -g 10001 /var/lib/larp
+USER 10001:10001
+
+# The programs themselves, not Debian's wrapper that looks for servers of this machine.
+ENV PATH=/usr/lib/postgresql/17/bin:$PATH \
+    LOG_FORMAT=console
+WORKDIR /var/lib/larp
+CMD ["--help"]
+COPY --from=code /code /opt/larp
 
 
 FROM runtime

@@ -63,7 +63,7 @@ class Docker:
 
 @pytest.fixture(scope="session")
 def docker(tmp_path_factory: pytest.TempPathFactory) -> Docker:
-    """Docker, with the project's image built."""
+    """Docker, with the project's images built."""
     if shutil.which("docker") is None:
         pytest.skip("docker is not installed")
     directory = tmp_path_factory.mktemp("project")
@@ -78,6 +78,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Docker:
     if engine("version", check=False).returncode != 0:
         pytest.skip("no Docker engine is reachable")
     engine("build", "--tag", "larp-cli", ".")
+    engine("build", "--tag", "larp-tools", "--target", "tools", ".")
     return engine
 
 
@@ -104,6 +105,10 @@ class Composed:
         found: list[dict[str, Any]] = json.loads(self.docker("inspect", *ids).stdout)
         return found
 
+    def tools(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of larp as an operator does."""
+        return self("run", "--rm", "--no-TTY", "tools", *arguments)
+
 
 type Compose = Callable[[str], Composed]
 
@@ -124,7 +129,7 @@ def compose(docker: Docker) -> Iterator[Compose]:
 
     yield up
     for services in started:
-        services("down", "--volumes", "--timeout", "3", check=False)
+        services("--profile", "tools", "down", "--volumes", "--timeout", "3", check=False)
 
 
 def free_pair() -> tuple[int, int]:

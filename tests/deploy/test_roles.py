@@ -17,7 +17,7 @@ from tests.databases import query, value
 from tests.servers import Server, programs_of
 
 SCRIPT = ROOT / "deploy" / "postgres" / "10-roles.sh"
-OWNER_PASSWORD, APP_PASSWORD = "it's \\ \"owned\" $HOME", "a/b@c:d%e'f"
+OWNER_PASSWORD, APP_PASSWORD = 'it\'s \\ "owned" $HOME', "a/b@c:d%e'f"
 DATABASE = "larp"
 
 
