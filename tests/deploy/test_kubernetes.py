@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from larp_cli import __version__
 from larp_cli.errors import ExitCode
+from larp_cli.settings import Settings
 from tests.conftest import ROOT, Larp
+from tests.deploy.test_secrets import NAMES
 
 kubernetes_validate = pytest.importorskip("kubernetes_validate")
 
@@ -82,19 +86,42 @@ def test_what_kustomize_makes_of_it_is_valid(name: str) -> None:
         assert {item["metadata"].get("namespace") for item in made} == {None, "larp"}
         (deployment,) = [item for item in made if item["kind"] == "Deployment"]
         assert deployment["spec"]["replicas"] == 3
-        assert all(
-            ":" in container["image"]
-            for item in workloads
-            for container in item["spec"]["template"]["spec"]["containers"]
-        )
 
 
-def rendered(name: str) -> list[dict[str, Any]]:
+@pytest.mark.parametrize("name", ["base", "production"])
+def test_the_image_is_the_one_of_this_version(name: str) -> None:
+    """By a tag, as what has none is pulled anew by each pod, and may be another image then."""
+    for item in rendered(name):
+        if item["kind"] in ("Deployment", "Job"):
+            (container,) = item["spec"]["template"]["spec"]["containers"]
+            assert container["image"] == f"larp-cli:{__version__}"
+            assert container["imagePullPolicy"] == "IfNotPresent"
+
+
+def test_the_way_to_the_database_can_be_narrowed(tmp_path: Path) -> None:
+    """The example in the overlay works as it stands there, without its comment signs."""
+    copy = shutil.copytree(DIRECTORY, tmp_path / "kubernetes")
+    overlay = copy / "production" / "kustomization.yaml"
+    text = overlay.read_text(encoding="utf-8")
+    example = text[text.index("  # - target:") :]
+    overlay.write_text(text.replace(example, example.replace("  # ", "  ")), encoding="utf-8")
+
+    made = rendered("production", copy)
+    (policy,) = [item for item in made if item["kind"] == "NetworkPolicy"]
+    kubernetes_validate.validate(policy, "1.37", strict=True)
+    names, database = policy["spec"]["egress"]
+    assert [port["port"] for port in names["ports"]] == [53, 53]
+    assert "kube-system" in str(names["to"])
+    assert [port["port"] for port in database["ports"]] == [5432, 6432]
+    assert database["to"] == [{"ipBlock": {"cidr": "10.20.30.0/24"}}]
+
+
+def rendered(name: str, directory: Path = DIRECTORY) -> list[dict[str, Any]]:
     """Build a kustomization with whichever program for it is installed."""
     for program in (("kustomize", "build"), ("kubectl", "kustomize")):
         if shutil.which(program[0]):
             done = subprocess.run(
-                [*program, str(DIRECTORY / name)],
+                [*program, str(directory / name)],
                 check=True,
                 capture_output=True,
                 text=True,
@@ -117,6 +144,7 @@ def test_a_pod_is_restricted(pod: dict[str, Any]) -> None:
     assert context["readOnlyRootFilesystem"] is True
     assert context["capabilities"] == {"drop": ["ALL"]}
     assert "memory" in container["resources"]["limits"]
+    assert pod["shareProcessNamespace"] is True  # else nobody reaps orphans
 
 
 def test_the_probes_fit_the_server() -> None:
@@ -134,15 +162,73 @@ def test_the_probes_fit_the_server() -> None:
     assert pod["terminationGracePeriodSeconds"] > drain + 5
 
 
-def test_the_settings_are_settings() -> None:
-    """Every name in the settings' file is one that larp reads, and the secrets' keys are too."""
-    from larp_cli.settings import Settings
-
+def test_a_server_on_a_full_node_is_given_the_time_to_start() -> None:
+    """With 0.02 CPU the first answer takes 72 seconds, with 0.1 not ten."""
     (deployment,) = documents(BASE / "serve.yaml")
-    (volume,) = deployment["spec"]["template"]["spec"]["volumes"]
-    names = [*settings(), *(item["key"].upper() for item in volume["secret"]["items"])]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    startup = container["startupProbe"]
 
-    assert {name.lower() for name in names} <= set(Settings.model_fields)
+    assert startup["periodSeconds"] * startup["failureThreshold"] > 72
+    assert container["resources"]["requests"]["cpu"] == "100m"
+
+
+def test_a_migration_is_not_ended_before_its_own_timeouts() -> None:
+    """The Job's deadline is longer than waiting for server, mutex and one index together."""
+    (job,) = documents(BASE / "migrate.yaml")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    *_, option, wait = container["args"]
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+
+    assert option == "--wait"
+    longest = int(wait) + defaults["migration_mutex_wait"]
+    longest += defaults["migration_concurrently_timeout"]
+    assert job["spec"]["activeDeadlineSeconds"] > longest
+    assert job["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= 60
+
+
+def test_what_would_fail_again_is_not_tried_again() -> None:
+    """Only a database that is away or busy is worth another try, and a drained node is."""
+    (job,) = documents(BASE / "migrate.yaml")
+    drained, final = job["spec"]["podFailurePolicy"]["rules"]
+
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+    assert (drained["action"], final["action"]) == ("Ignore", "FailJob")
+    assert {ExitCode(value) for value in final["onExitCodes"]["values"]} == {
+        ExitCode.USAGE,
+        ExitCode.CONFIGURATION,
+        ExitCode.REFUSED,
+        ExitCode.MIGRATION_FAILED,
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_anchor_is_left_over(path: Path) -> None:
+    """What is named is used."""
+    text = path.read_text(encoding="utf-8")
+
+    assert set(re.findall(r" &(\w+)", text)) == set(re.findall(r" \*(\w+)", text))
+
+
+def test_the_settings_are_settings() -> None:
+    """Every name in the settings' file is one that larp reads."""
+    assert {name.lower() for name in settings()} <= set(Settings.model_fields)
+
+
+def test_a_pod_gets_the_secrets_that_it_needs_and_no_other() -> None:
+    """Only what migrates has the owner's URL; each file is named like its setting."""
+    mounted = {}
+    for pod in pods():
+        (container,), (volume,) = pod["containers"], pod["volumes"]
+        items = volume["secret"]["items"]
+        assert all(item["key"] == item["path"] for item in items)
+        mounted[container["name"]] = {item["key"] for item in items}
+
+    common = {"database_url", "secret_key"}
+    assert mounted == {
+        "serve": common | {"health_details_token"},
+        "migrate": common | {"database_migration_url"},
+    }
+    assert set.union(*mounted.values()) <= set(Settings.model_fields) & NAMES
 
 
 def test_with_its_secrets_the_settings_are_complete(larp: Larp, tmp_path: Path) -> None:
