@@ -13,7 +13,8 @@ RUN python -m venv --without-pip /opt/larp \
     && pip --python /opt/larp/bin/python install --no-compile --require-hashes -r requirements.txt \
     && rm -r /opt/larp/include /opt/larp/bin/[Aa]ctivate* \
     && find /opt/larp -type d \( -name tests -o -name test \) -path '*/site-packages/*' -prune -exec rm -rf {} + \
-    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/larp
+    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/larp \
+    && find /opt -exec touch --no-dereference --date=@0 {} +
 
 
 FROM deps AS code
@@ -31,8 +32,9 @@ RUN groupadd --gid 10001 larp \
     && useradd --uid 10001 --gid larp --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin larp
 
-# A layer of its own, and the large one: a change of the code leaves it as it is.
-COPY --from=deps /opt/larp /opt/larp
+# The large layer, which a change of the code leaves as it is. All its files are of 1970, so that
+# it comes out the same on every machine.
+COPY --from=deps /opt /opt
 
 # Nothing is written but what a command is asked to write, so the root may be read-only.
 ENV PATH=/opt/larp/bin:$PATH \
