@@ -211,9 +211,9 @@ def test_a_role_that_may_not_even_read_is_told_so(
     larp: Larp, use: Use, server: Server, initialised: str
 ) -> None:
     """A missing right is an error that names it, not a bug."""
-    server.execute("DROP ROLE IF EXISTS stranger")
-    server.execute("CREATE ROLE stranger LOGIN PASSWORD 'sesame'")
-    use(server.url(initialised.rpartition("/")[2], user="stranger", password="sesame"))
+    server.execute("DROP ROLE IF EXISTS passerby")
+    server.execute("CREATE ROLE passerby LOGIN PASSWORD 'sesame'")
+    use(server.url(initialised.rpartition("/")[2], user="passerby", password="sesame"))
 
     outcome = status(larp)
 
