@@ -20,7 +20,9 @@ ELSEWHERE = {
     "make demo": "its transcript is compared in test_docs.py",
     "docker compose": "tests/containers",
     "sh deploy/make-secrets.sh": "tests/containers",
+    "rm secrets/": "tests/containers",
     "kubectl": "there is no cluster; what is applied is built and validated in tests/deploy",
+    "python3.13 -m venv /opt/larp": "there is no systemd; tests/deploy has its verifier read them",
 }
 """First lines of blocks that other tests run."""
 
