@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 from urllib.parse import quote
 
 import psycopg
@@ -36,6 +36,9 @@ class Server:
     host: str
     port: int
     created: list[str] = field(default_factory=list)
+    """Databases to drop when the test is over."""
+    running: ClassVar[list[Server]] = []
+    """Those of the session."""
 
     def url(self, database: str, *, user: str = OWNER, password: str = PASSWORD) -> str:
         """Return the URL of a database on this server."""
@@ -122,8 +125,10 @@ def started(major: int, directory: Path) -> Iterator[Server]:
     try:
         server = Server(cluster.url(), "127.0.0.1", port)
         server.prepare()
+        Server.running.append(server)
         yield server
     finally:
+        Server.running[:] = [other for other in Server.running if other.port != port]
         # Nothing is kept: writing out what hundreds of databases hold would take half a minute.
         postmaster = cluster.postmaster()
         if postmaster is not None:

@@ -62,13 +62,14 @@ print(done)
         )
         for _ in range(3)
     ]
-    for client in clients:
-        assert client.stdout is not None
-        assert client.stdout.readline() == "served\n"
+    streams = [client.stdout for client in clients if client.stdout is not None]
+    assert [stream.readline() for stream in streams] == ["served\n"] * 3
     running.process.send_signal(signal.SIGTERM)
-    served = [int(client.communicate(timeout=30)[0]) for client in clients]
+    served = [int(stream.read()) for stream in streams]
 
-    assert [client.returncode for client in clients] == [0, 0, 0]
+    assert [client.wait(timeout=30) for client in clients] == [0, 0, 0]
+    for stream in streams:
+        stream.close()
     assert min(served) > 1
     assert running.process.wait(timeout=10) == 0
 
