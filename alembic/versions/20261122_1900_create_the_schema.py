@@ -57,7 +57,8 @@ def upgrade() -> None:
         END
         $body$
         """)
-    # Default privileges give the application's role what is right for its own tables.
+    # Default privileges give the application's role what is right for its own tables. (As for
+    # the tables of larp's own, in larp_cli.database.metadata; a revision keeps its copy.)
     op.execute(f"""
         DO $body$
         DECLARE
@@ -65,10 +66,16 @@ def upgrade() -> None:
             grantee text;
         BEGIN
             FOR grantee IN
+                WITH RECURSIVE owners AS (
+                    SELECT relowner AS role FROM pg_class WHERE oid = stamps
+                    UNION
+                    SELECT m.roleid FROM pg_auth_members m JOIN owners o ON m.member = o.role
+                )
                 SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC'
                                 ELSE quote_ident(pg_get_userbyid(a.grantee)) END
                 FROM pg_class c, aclexplode(c.relacl) a
-                WHERE c.oid = stamps AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT'
+                WHERE c.oid = stamps AND a.privilege_type <> 'SELECT'
+                  AND a.grantee NOT IN (SELECT role FROM owners)
             LOOP
                 EXECUTE format('REVOKE ALL ON %s FROM %s', stamps, grantee);
                 EXECUTE format('GRANT SELECT ON %s TO %s', stamps, grantee);

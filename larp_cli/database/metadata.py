@@ -10,6 +10,8 @@ from psycopg import sql
 from larp_cli.database.catalogue import schema_exists
 
 TABLE = "larp_metadata"
+OURS = (TABLE, "larp_ledger")
+"""The tables that larp keeps beside the version table."""
 
 CREATE = """
 CREATE TABLE IF NOT EXISTS {} (
@@ -36,9 +38,11 @@ def read(connection: psycopg.Connection, schema: str, key: str) -> str | None:
     table = sql.Identifier(schema, TABLE)
     if not is_there(connection, schema, TABLE):
         return None
-    row = connection.execute(
-        sql.SQL("SELECT value FROM {} WHERE key = %s").format(table), (key,)
-    ).fetchone()
+    query = sql.SQL("SELECT value FROM {} WHERE key = %s").format(table)
+    try:
+        row = connection.execute(query, (key,)).fetchone()
+    except psycopg.errors.UndefinedTable:  # a reset has just dropped it
+        return None
     return None if row is None else row[0]
 
 
@@ -78,21 +82,30 @@ def create_table(connection: psycopg.Connection, schema: str, table: str, create
 
 ONLY_OWNER_WRITES = """
 DECLARE
-    ours CONSTANT regclass := {table};
+    ours CONSTANT regclass := to_regclass({table});
     grantee text;
 BEGIN
     FOR grantee IN
+        WITH RECURSIVE owners AS (
+            SELECT relowner AS role FROM pg_class WHERE oid = ours
+            UNION
+            SELECT m.roleid FROM pg_auth_members m JOIN owners o ON m.member = o.role
+        )
         SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC'
                         ELSE quote_ident(pg_get_userbyid(a.grantee)) END
         FROM pg_class c, aclexplode(c.relacl) a
-        WHERE c.oid = ours AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT'
+        WHERE c.oid = ours AND a.privilege_type <> 'SELECT'
+          AND a.grantee NOT IN (SELECT role FROM owners)
     LOOP
         EXECUTE format('REVOKE ALL ON %s FROM %s', ours, grantee);
         EXECUTE format('GRANT SELECT ON %s TO %s', ours, grantee);
     END LOOP;
 END
 """
-"""Body of a DO: default privileges give the application's role what is right for its tables."""
+"""Body of a DO: default privileges give the application's role what is right for its tables.
+
+A group of which the owner is a member keeps its rights: its members take turns in migrating.
+"""
 
 
 def only_owner_writes(table: sql.Identifier) -> str:

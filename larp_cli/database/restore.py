@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
 
 from larp_cli.database import metadata
 from larp_cli.database.drop import drop_statement, hangs_outside
@@ -199,6 +200,11 @@ def _epilogue(database: Database) -> bytes:
         statements += metadata.statements(
             database.schema, ENVIRONMENT_KEY, database.environment.value
         )
+        # What the dump makes anew has default privileges again.
+        for table in (database.version_table, *metadata.OURS):
+            name = sql.Identifier(database.schema, table)
+            body = sql.Literal(metadata.only_owner_writes(name))
+            statements.append(sql.SQL("DO {}").format(body).as_string())
     script = "".join(f"\n{statement};" for statement in statements)
     return f"{script}\n\\echo all of it is done\n".encode()
 
