@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -59,7 +60,8 @@ def _create(database: Database, observer: Observer) -> bool:
 def _maintenance_connection(database: Database) -> psycopg.Connection:
     failure: DatabaseUnreachable | None = None
     for name in MAINTENANCE_DATABASES:
-        place = database.at(name)
+        # Of several that create it at once the others wait for a lock; that is no failure.
+        place = replace(database.at(name), lock_timeout=None)
         try:
             connection = place.connect()
         except DatabaseUnreachable as error:

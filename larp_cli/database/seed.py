@@ -13,7 +13,7 @@ from psycopg import pq, sql
 
 from larp_cli.database import metadata
 from larp_cli.database.errors import translate
-from larp_cli.errors import CommandFailed, ConfigurationError
+from larp_cli.errors import CommandFailed, ConfigurationError, Locked
 from larp_cli.results import Seeded, SeedFile
 
 if TYPE_CHECKING:
@@ -91,10 +91,10 @@ def _run(connection: psycopg.Connection, database: Database, path: Path, text: s
     except psycopg.Error as error:
         if error.diag.constraint_name == "larp_seeding_goes_on":
             raise _ends_transaction(path, "nothing was loaded") from error
-        line = _line_of(error, text)
-        raise CommandFailed(
-            f"{path}{line}: {translate(error, database.url).message}; nothing was loaded"
-        ) from error
+        failure = translate(error, database.url)
+        kind = Locked if isinstance(failure, Locked) else CommandFailed
+        message = f"{path}{_line_of(error, text)}: {failure.message}; nothing was loaded"
+        raise kind(message, hint=failure.hint if kind is Locked else None) from error
     if connection.info.transaction_status is not pq.TransactionStatus.INTRANS:
         raise _ends_transaction(path, "only what stands after its ROLLBACK was loaded")
     if connection.execute("SELECT to_regclass('pg_temp.larp_seeding')").fetchone() == (None,):

@@ -242,3 +242,13 @@ def test_the_rows_of_a_new_table_are_counted(larp: Larp, full: str) -> None:
     assert outcome.exit_code == ExitCode.REFUSED
     assert f"{SCHEMA}.fresh: about 7 rows" in outcome.stderr
     assert f"{SCHEMA}.large: unknown rows" in outcome.stderr
+
+
+def test_several_resets_at_once_follow_each_other(larp_process: LarpProcess, full: str) -> None:
+    """None is refused for what another one has dropped, and none trips over it."""
+    arguments = ("db", "reset", "--yes", "--no-backup", "--json")
+    processes = [larp_process.start(*arguments) for _ in range(4)]
+    outputs = [process.communicate(timeout=60) for process in processes]
+
+    assert [process.returncode for process in processes] == [ExitCode.OK] * 4, outputs
+    assert has(full, f"{SCHEMA}.alembic_version")
