@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs when the server's data is made: an owner for migrations, and a role that may only use
 # what the owner makes. Passwords come from files, or from the environment. May be run again,
-# which gives both roles the passwords of now.
+# which gives both roles the current passwords.
 set -eu
 
 password() {  # NAME DEFAULT: the file that NAME_FILE names, else NAME, else the default

@@ -26,7 +26,7 @@ def with_project(value: Any, config: Path) -> Any:
         if not field.init:
             continue
         held = getattr(value, field.name)
-        if field.name == _HINT and isinstance(held, str):
+        if field.name == _HINT and isinstance(held, str) and "--alembic-config" not in held:
             made: object = _COMMAND.sub(
                 lambda found: f"{found[0]} -c {shlex.quote(str(config))}", held
             )

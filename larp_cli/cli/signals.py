@@ -74,10 +74,11 @@ def signals_as_exceptions(timeout: float | None) -> Iterator[Signals]:
     # Where it is ignored, as by nohup or in the background of a script, it stays so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         before[signal.SIGINT] = signal.signal(signal.SIGINT, signals.arrive)
-    others_alarm, others_timer = signal.getsignal(signal.SIGALRM), (0.0, 0.0)
+    others_alarm = signal.getsignal(signal.SIGALRM)
+    others_timer = signal.getitimer(signal.ITIMER_REAL)
     if timeout is not None:
         signal.signal(signal.SIGALRM, signals.arrive)
-        others_timer = signal.setitimer(signal.ITIMER_REAL, timeout)
+        signal.setitimer(signal.ITIMER_REAL, timeout)
     try:
         yield signals
     finally:

@@ -179,6 +179,7 @@ def _linked(partial: Path, path: Path) -> bool:
         os.link(partial, path)
     except FileExistsError:
         _require_free(path, force=False)
+        return False  # it is gone again
     except OSError:
         return False
     return True

@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Hold back SIGINT and SIGTERM until the block ends, then deliver them.
+    """Hold back SIGINT, SIGTERM and SIGALRM until the block ends, then deliver them.
 
     Handlers are exchanged rather than signals masked: a mask is a thread's own, while
     Python runs handlers in the main thread, whichever thread was hit.
@@ -24,7 +24,7 @@ def signals_deferred() -> Iterator[None]:
     def remember(number: int, frame: FrameType | None) -> None:
         arrived.append(number)
 
-    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
     previous = {number: signal.signal(number, remember) for number in numbers}
     try:
         yield

@@ -71,8 +71,8 @@ def capture_shell(database: Database, arguments: Sequence[str], *, timeout: floa
 
 def _prepare(database: Database, arguments: Sequence[str]) -> tuple[list[str], Mapping[str, str]]:
     r"""Find the psql of the server's version; ``\d`` in it shows the schema that larp manages."""
-    environment = client_environment(database)
     with database.connection() as connection:
+        environment = client_environment(database)  # knows by now which host let us in
         major = server_major(connection)
         row = connection.execute(SEARCH_PATH, {"schema": database.schema}).fetchone()
         # A pooler would refuse the option.

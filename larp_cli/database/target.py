@@ -57,7 +57,7 @@ class Database:
     statement_timeout: float | None = None
     """Seconds; None leaves the server's own."""
     lock_timeout: float | None = None
-    """Seconds that a migration's statement may wait for a lock."""
+    """Seconds that a statement of ours may wait for a lock; None leaves the server's own."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What must not be written down anywhere, the ledger included."""
 

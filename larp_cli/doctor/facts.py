@@ -216,7 +216,7 @@ def schema(database: Database, project: Project) -> Iterator[tuple[str, object]]
     yield "heads", ", ".join(status.heads)
     yield "pending", len(status.pending)
     yield "unknown here", ", ".join(status.unknown) or "none"
-    yield "mutex held by", ", ".join(f"pid {item.pid}" for item in status.lock_holders) or "nobody"
+    yield "migrators at work", ", ".join(f"pid {it.pid}" for it in status.lock_holders) or "none"
     yield "invalid indexes", ", ".join(status.invalid_indexes) or "none"
     for run in migration_history(database, project).runs[:5]:
         told = f"{run.direction} {run.outcome} by larp {run.larp_version} in {run.seconds:.1f} s"

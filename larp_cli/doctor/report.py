@@ -144,9 +144,11 @@ class Doctor:
 @contextmanager
 def _bounded(seconds: float) -> Iterator[None]:
     """Raise `_Late` when the time is up, and again until it is heard."""
+    over = False
 
     def late(_number: int, _frame: FrameType | None) -> None:
-        raise _Late
+        if not over:
+            raise _Late
 
     if threading.current_thread() is not threading.main_thread():  # where no signal arrives
         yield
@@ -156,6 +158,8 @@ def _bounded(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        signal.setitimer(signal.ITIMER_REAL, *timer)
+        over = True
+        if signal.getsignal(signal.SIGALRM) is late:  # else a signal has come, and insists
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, *timer)

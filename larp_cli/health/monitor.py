@@ -25,8 +25,9 @@ HISTORY_POINTS = 240
 GRACE_SECONDS = 1.0
 """How much later than promised a look may come before the monitor counts as stalled."""
 
-RETRY = 1.0
-"""Seconds between two looks while the database fails for one of these reasons."""
+RETRY, RETRYING = 1.0, 60.0
+"""Seconds between two looks after the database began to fail for one of these reasons, and
+for how long: what has not passed by then is looked at as often as ever."""
 PASSING = (
     Reason.CONNECTION_LOST, Reason.DNS, Reason.NOT_CHECKED, Reason.READ_ONLY, Reason.REFUSED,
     Reason.SHUTTING_DOWN, Reason.STARTING_UP, Reason.TIMEOUT, Reason.UNREACHABLE,
@@ -80,7 +81,7 @@ class Monitor:
         self._draining = False
         self._since = datetime.now(UTC)
         self._last_ready = Verdict(CheckStatus.FAIL, Reason.NOT_CHECKED)
-        self._started = time.monotonic()
+        self._started = self._changed = time.monotonic()
 
     def start(self) -> None:
         """Begin to look."""
@@ -163,7 +164,9 @@ class Monitor:
     @property
     def _pause(self) -> float:
         """Seconds to the next look: what may pass by itself is to be seen when it does."""
-        return min(self._interval, RETRY) if self._last_ready.reason in PASSING else self._interval
+        passing = self._last_ready.reason in PASSING
+        recent = time.monotonic() - self._changed < RETRYING
+        return min(self._interval, RETRY) if passing and recent else self._interval
 
     def _note(self, report: HealthReport) -> None:
         answered = report.check("database")
@@ -178,11 +181,20 @@ class Monitor:
                 self._since = datetime.now(UTC)
             self._tell(seen.ready)
             self._last_ready = seen.ready
+            self._changed = seen.monotonic
         self._seen = seen
         seconds = None
         if answered is not None and answered.status is CheckStatus.PASS:
             seconds = answered.seconds
-        self._samples.append(Sample(report.checked_at, seen.ready.status, seconds))
+        sample = Sample(report.checked_at, seen.ready.status, seconds)
+        if not self._samples or self._is_due(sample):
+            self._samples.append(sample)
+
+    def _is_due(self, sample: Sample) -> bool:
+        """Keep one sample an interval, or the chart of an outage would show its end alone."""
+        last = self._samples[-1]
+        age = (sample.at - last.at).total_seconds()
+        return sample.status is not last.status or age >= self._interval * 0.9
 
     def _tell(self, ready: Verdict) -> None:
         if ready.status is CheckStatus.FAIL:

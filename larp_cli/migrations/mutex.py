@@ -54,7 +54,9 @@ def worker_key(schema: str) -> int:
 def migrators(connection: psycopg.Connection, schema: str) -> tuple[LockHolder, ...]:
     """List who is migrating: the session that works first, then the one that holds the mutex."""
     keys = (worker_key(schema), mutex_key(schema))
-    return tuple(holder for key in keys for holder in lock_holders(connection, key))
+    found = {holder.pid: holder for key in keys for holder in lock_holders(connection, key)}
+    ours = connection.info.backend_pid
+    return tuple(holder for pid, holder in found.items() if pid != ours)
 
 
 @contextmanager
@@ -100,6 +102,7 @@ def acquire(
     Raises:
         Locked: Another session still held it after ``wait`` seconds.
     """
+    of_workers = key is not None  # then we hold the mutex ourselves
     key = mutex_key(schema) if key is None else key
     began = looked = time.monotonic()
     holders: tuple[LockHolder, ...] = ()
@@ -107,7 +110,8 @@ def acquire(
     while not _try(connection, key):
         now = time.monotonic()
         if not holders or now >= looked + LOOK_SECONDS or now >= began + wait:
-            told, holders, looked = holders, migrators(connection, schema), now
+            found = lock_holders(connection, key) if of_workers else migrators(connection, schema)
+            told, holders, looked = holders, found, now
             if now >= began + wait:
                 raise Locked(
                     f"another migrator is at work: {_named(holders)}",

@@ -77,6 +77,8 @@ class Watch:
                 self._observer.warning(f"no answer from the server for {LONGEST_SILENCE:g} s")
                 self._give_up()
                 return
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled):
+                continue  # the server is busy, and answers
             except psycopg.Error:
                 return
 

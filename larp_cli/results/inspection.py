@@ -146,7 +146,7 @@ class RevisionFile(Result):
 
     message: str
     revision: str | None
-    """None where nothing was written: there is no difference that can be."""
+    """None where nothing was written: nothing differs that a statement could change."""
     down_revisions: tuple[str, ...]
     path: Path | None
     by_hand: tuple[str, ...] = ()

@@ -52,7 +52,7 @@ class MigrationStatus(Result):
     unknown_runs: tuple[LedgerEntry, ...] = ()
     """How the unknown revisions got in, as far as the ledger tells."""
     lock_holders: tuple[LockHolder, ...] = ()
-    """Sessions that hold the migration mutex."""
+    """Sessions of a migrator at work: the one that runs revisions first."""
     invalid_indexes: tuple[str, ...] = ()
 
     @property

@@ -150,8 +150,8 @@ class Settings(BaseSettings):
 
     migration_lock_timeout: Seconds = Field(
         default=5.0,
-        description="Seconds a migration queues for a table lock. The application's queries queue "
-        "behind it all that time: keep it short.",
+        description="Seconds that larp's own sessions wait for a lock, of a table or a row. The "
+        "application's queries queue behind a migration all that time: keep it short.",
         json_schema_extra={"section": "Migrations"},
     )
     migration_lock_retries: int = Field(
