@@ -258,7 +258,8 @@ def _drop_types_with_tables(revision: RevisionContext, context: MigrationContext
             tables = [step for step in up.ops if isinstance(step, CreateTableOp)]
             columns = [item for table in tables for item in table.columns if hasattr(item, "type")]
             kinds = [native_enum(column.type, context.dialect) for column in columns]
-            types = dict.fromkeys((kind.schema, kind.name) for kind in kinds if kind is not None)
+            made = [kind for kind in kinds if kind is not None and kind.create_type]
+            types = dict.fromkeys((kind.schema, kind.name) for kind in made)
             down.ops.extend(
                 ExecuteSQLOp(
                     "DROP TYPE IF EXISTS " + ".".join(quote(part) for part in name if part)

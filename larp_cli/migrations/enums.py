@@ -25,7 +25,7 @@ from alembic.operations.ops import (
 )
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy.dialects.postgresql import ENUM
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM
 from sqlalchemy.dialects.postgresql.base import PGInspector
 
 PLUGIN = "larp_cli.enums"
@@ -133,14 +133,34 @@ def _create_types(
     steps = list(_steps(upgrade.ops))
     wanted = dict(_enums(autogen, (it.column for it in steps if isinstance(it, AddColumnOp))))
     tables = [step for step in steps if isinstance(step, CreateTableOp)]
-    columns = (item for table in tables for item in table.columns if isinstance(item, sa.Column))
-    there = {**_in_database(autogen), **dict(_enums(autogen, columns))} if wanted else {}
+    columns = [item for table in tables for item in table.columns if isinstance(item, sa.Column)]
+    created = dict(_enums(autogen, columns))
+    there = _in_database(autogen) if wanted or created else {}
+    for column in columns:
+        kind = native_enum(column.type, autogen.dialect)
+        if kind is not None and (kind.schema, str(kind.name)) in there:
+            column.type = _not_created(column.type, autogen.dialect)
+    there.update(created)
     upgrade.ops[:0] = [
         CreateType(_qualified(autogen, name), labels)
         for name, labels in wanted.items()
         if name not in there
     ]
     return PriorityDispatchResult.CONTINUE
+
+
+def _not_created(kind: Any, dialect: sa.Dialect) -> Any:
+    """Make the type of a new table's column anew, so that the table does not create it.
+
+    A type that another table has made is there already, and has to stay when this one goes.
+    """
+    impl = kind.dialect_impl(dialect)
+    if isinstance(impl, sa.types.TypeDecorator):
+        impl = impl.impl_instance
+    if isinstance(impl, sa.ARRAY):
+        item = _not_created(impl.item_type, dialect)
+        return ARRAY(item, as_tuple=impl.as_tuple, dimensions=impl.dimensions)
+    return ENUM(*impl.enums, name=impl.name, schema=impl.schema, create_type=False)
 
 
 def _steps(steps: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]:

@@ -200,6 +200,28 @@ def test_new_labels_are_added_in_their_places(larp: Larp, copy: Copy, empty: str
     assert write(larp, "Nothing").result["path"] is None
 
 
+def test_a_new_table_takes_the_type_that_another_has_made(
+    larp: Larp, copy: Copy, empty: str
+) -> None:
+    """It neither makes the type again nor takes it away when it goes."""
+    write(larp, "Add players")
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+    later = 'sa.Table(\n    "town", target_metadata, sa.Column("id", sa.Uuid, primary_key=True),'
+    more = f'{later} sa.Column("mood", mood),\n    sa.Column("moods", ARRAY(mood)),\n)\n'
+    _edit(copy, 'sa.Table(\n    "player"', f'{more}sa.Table(\n    "player"')
+
+    text = Path(write(larp, "Add towns").result["path"]).read_text()
+
+    assert text.count("create_type=False") == 2
+    assert "TYPE" not in text
+    for command in ("migrate", "rollback", "migrate"):
+        arguments = ("--yes",) if command == "rollback" else ()
+        outcome = larp("db", command, *arguments)
+        assert outcome.exit_code == ExitCode.OK, outcome.stderr
+    assert labels(empty, f"{SCHEMA}.mood") == "calm,cross"
+    assert larp("db", "check").exit_code == ExitCode.OK
+
+
 def test_labels_of_a_type_without_any_are_added(larp: Larp, build: Build, empty: str) -> None:
     """Where there is nothing to stand beside, the first stands alone."""
     project = build(models=enumeration("calm", "cross"))
