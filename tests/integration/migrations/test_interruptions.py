@@ -6,7 +6,8 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -133,52 +134,59 @@ def test_a_locked_ledger_does_not_hold_up_the_end(
     assert "the ledger could not be written: LockNotAvailable" in stderr
 
 
+@dataclass
+class Stopping:
+    """Which sessions stop dead, by application, once a revision sleeps."""
+
+    names: list[str] = field(default_factory=list)
+    then: Callable[[], None] = lambda: None
+
+
 @pytest.fixture
-def stopped(database: str) -> Iterator[list[str]]:
-    """The sessions whose application is put into the list stop dead once a revision sleeps."""
-    names: list[str] = []
+def stopping(database: str) -> Iterator[Stopping]:
+    """Stop the sessions that the test names; they go on, and end, when it is over."""
+    wanted = Stopping()
     pids: list[int] = []
 
     def stop() -> None:
-        until(lambda: running(database, "pg_sleep(60)"))
+        until(lambda: running(database, "pg_sleep(60)"), seconds=60)
         named = (
             "SELECT pid FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name = ANY (%s)"
         )
-        for (pid,) in query(database, named, names):
+        for (pid,) in query(database, named, wanted.names):
             os.kill(pid, signal.SIGSTOP)
             pids.append(pid)
+        wanted.then()
 
-    stopping = threading.Thread(target=stop)
-    stopping.start()
+    thread = threading.Thread(target=stop)
+    thread.start()
     try:
-        yield names
+        yield wanted
     finally:
-        stopping.join()
+        thread.join()
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
             os.kill(pid, signal.SIGTERM)
-    assert len(pids) == len(names)
+    assert len(pids) == len(wanted.names)
 
 
 def test_a_server_that_does_not_even_cancel_is_left(
     larp: Larp,
     tmp_path: Path,
     database: str,
-    stopped: list[str],
+    stopping: Stopping,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The end does not depend on a session that has stopped dead."""
     monkeypatch.setattr(signals, "INSIST_AFTER", 0.5)
-    stopped.append("larp-migrate")
+    stopping.names = ["larp-migrate"]
+    stopping.then = lambda: os.kill(os.getpid(), signal.SIGTERM)
     project = foreign_project(tmp_path / "theirs")
     project.chain(sql("SELECT pg_sleep(60)"))
-    outcome = larp(
-        *("db", "migrate", "-c", project.config, "--json", "--timeout", "2"),
-        env={"DATABASE_URL": database},
-    )
+    outcome = larp("db", "migrate", "-c", project.config, "--json", env={"DATABASE_URL": database})
 
-    assert outcome.exit_code == ExitCode.UNREACHABLE
+    assert outcome.exit_code == ExitCode.TERMINATED
     assert "stopped in revision r1" in outcome.document["error"]["message"]
 
 
@@ -186,12 +194,12 @@ def test_a_server_that_stops_dead_is_noticed_without_a_signal(
     larp: Larp,
     tmp_path: Path,
     database: str,
-    stopped: list[str],
+    stopping: Stopping,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither its own timeouts nor its kernel would ever end the waiting."""
     monkeypatch.setattr(watch, "LONGEST_SILENCE", 1.0)
-    stopped += ["larp-migrate", "larp-migrate-mutex"]
+    stopping.names = ["larp-migrate", "larp-migrate-mutex"]
     project = foreign_project(tmp_path / "theirs")
     project.chain(sql("SELECT pg_sleep(60)"))
     outcome = larp(
