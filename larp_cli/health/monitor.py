@@ -187,14 +187,16 @@ class Monitor:
         if answered is not None and answered.status is CheckStatus.PASS:
             seconds = answered.seconds
         sample = Sample(report.checked_at, seen.ready.status, seconds)
-        if not self._samples or self._is_due(sample):
+        if not self._is_repetition(sample):
             self._samples.append(sample)
 
-    def _is_due(self, sample: Sample) -> bool:
-        """Keep one sample an interval, or the chart of an outage would show its end alone."""
+    def _is_repetition(self, sample: Sample) -> bool:
+        """Tell a look that came early in an outage: the chart would show the end of it alone."""
+        if not self._samples or sample.status is not CheckStatus.FAIL:
+            return False
         last = self._samples[-1]
         age = (sample.at - last.at).total_seconds()
-        return sample.status is not last.status or age >= self._interval * 0.9
+        return last.status is CheckStatus.FAIL and 0 <= age < self._interval * 0.9
 
     def _tell(self, ready: Verdict) -> None:
         if ready.status is CheckStatus.FAIL:
