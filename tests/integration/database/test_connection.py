@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import pytest
 from psycopg import sql
 
 from larp_cli.database import errors
-from larp_cli.database.connection import Connection, connect, within
+from larp_cli.database.connection import Connection, connect
 from larp_cli.database.errors import DatabaseFailure, translated_errors
 from larp_cli.database.url import DatabaseUrl, normalise_url
 from larp_cli.errors import ExitCode
@@ -352,40 +351,6 @@ def test_a_wrong_password_ends_the_search(server: Server, database: str) -> None
 
     assert type(error) is errors.WrongPassword
     assert error.message.startswith(f"PostgreSQL at {url.address} ")
-
-
-def test_what_arrives_too_late_is_discarded() -> None:
-    """The result of work that was left behind is given back to be closed."""
-    release, discarded = threading.Event(), threading.Event()
-
-    def work() -> str:
-        release.wait(10)
-        return "late"
-
-    with pytest.raises(psycopg.errors.ConnectionTimeout):
-        within(0.01, work, discard=lambda result: discarded.set())
-    release.set()
-
-    assert discarded.wait(10)
-
-
-def test_what_a_signal_leaves_behind_is_discarded() -> None:
-    """A connection that arrives after an interrupt is closed by nobody but us."""
-    release, discarded = threading.Event(), threading.Event()
-
-    def interrupt(*_: object) -> None:
-        raise InterruptedError
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
-        with pytest.raises(InterruptedError):
-            within(10, lambda: release.wait(10), discard=lambda result: discarded.set())
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    release.set()
-
-    assert discarded.wait(10)
 
 
 def test_a_given_address_needs_no_name(database: str) -> None:

@@ -91,49 +91,52 @@ def test_an_event_trigger_is_not_dropped_either(larp: Larp, tangled: str, server
     assert value(tangled, "SELECT count(*) FROM pg_event_trigger") == 1
 
 
-def test_a_failing_backup_drops_nothing(
-    larp: Larp, full: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, larp_home: Path
+def pretend_pg_dump(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, writes: str, end: str
 ) -> None:
-    """A pg_dump that ends badly stops the reset, and leaves no half file."""
-    fake = tmp_path / "bin" / "pg_dump"
+    """Put a pg_dump before all others that writes a word into its file, and then ends so."""
+    fake = directory / "bin" / "pg_dump"
     fake.parent.mkdir()
     fake.write_text(
         "#!/bin/sh\n"
         'case "$*" in *--version*) echo "pg_dump (PostgreSQL) 18.0"; exit;; esac\n'
-        'for word; do case "$word" in --file=*) echo half > "${word#--file=}";; esac; done\n'
-        "echo 'pg_dump: error: no space left' >&2; exit 1\n"
+        f'for word; do case "$word" in --file=*) echo {writes} > "${{word#--file=}}";; esac; done\n'
+        f"{end}\n"
     )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
+
+
+@pytest.mark.parametrize(
+    ("writes", "end", "said"),
+    [
+        (
+            "half",
+            "echo 'pg_dump: error: no space left' >&2; exit 1",
+            "pg_dump failed: pg_dump: error: no space left",
+        ),
+        ("nonsense", "exit 0", "pg_restore --list failed"),
+    ],
+    ids=["it fails", "it claims success"],
+)
+def test_a_backup_that_is_none_drops_nothing(
+    larp: Larp,
+    full: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    larp_home: Path,
+    writes: str,
+    end: str,
+    said: str,
+) -> None:
+    """Neither a pg_dump that ends badly nor one that wrote nonsense: and no half file stays."""
+    pretend_pg_dump(tmp_path, monkeypatch, writes, end)
     before = dump(full)
 
     outcome = larp("db", "reset", "--json", "--confirm", name_of(full))
 
     assert outcome.exit_code == ExitCode.FAILURE
-    assert "pg_dump failed: pg_dump: error: no space left" in outcome.document["error"]["message"]
-    assert dump(full) == before
-    assert not [path for path in larp_home.rglob("*") if path.is_file()]
-
-
-def test_a_dump_that_cannot_be_read_drops_nothing(
-    larp: Larp, full: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, larp_home: Path
-) -> None:
-    """A pg_dump that claims success and writes nonsense is found out."""
-    fake = tmp_path / "bin" / "pg_dump"
-    fake.parent.mkdir()
-    fake.write_text(
-        "#!/bin/sh\n"
-        'case "$*" in *--version*) echo "pg_dump (PostgreSQL) 18.0"; exit;; esac\n'
-        'for word; do case "$word" in --file=*) echo nonsense > "${word#--file=}";; esac; done\n'
-    )
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
-    before = dump(full)
-
-    outcome = larp("db", "reset", "--json", "--confirm", name_of(full))
-
-    assert outcome.exit_code == ExitCode.FAILURE
-    assert "pg_restore --list failed" in outcome.document["error"]["message"]
+    assert said in outcome.document["error"]["message"]
     assert dump(full) == before
     assert not [path for path in larp_home.rglob("*") if path.is_file()]
 
