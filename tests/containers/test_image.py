@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from larp_cli import __version__
-from tests.containers.conftest import Docker
+from tests.containers.conftest import ENGINE, Docker
 from tests.databases import until
+from tests.servers import free_port
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -140,3 +144,46 @@ def test_it_can_do_everything_without_a_checkout(docker: Docker) -> None:
 
     assert told.returncode == 0, told.stderr
     assert "serving on" in told.stdout
+
+
+def test_stopping_it_answers_what_is_under_way(docker: Docker) -> None:
+    """As PID 1 in 64 MB, without rights: half a request is let finish, and it ends with 0."""
+    port = free_port()
+    identifier = docker(
+        "run", "--detach", "--read-only", "--cap-drop", "ALL", "--memory", "64m", "--user", "54321",
+        "--publish", f"127.0.0.1:{port}:8000", "-e", "ENVIRONMENT=development",
+        "-e", "DATABASE_URL=postgresql://x@127.0.0.1:1/x", "larp-cli",
+    ).stdout.strip()  # fmt: skip
+    try:
+        until(lambda: _answers(port))
+        lines = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(50)]
+        for line in lines:
+            line.sendall(b"GET /health HTTP/1.1\r\n")
+        stopping = subprocess.Popen(["docker", "stop", "--time", "5", identifier], env=ENGINE)
+        until(lambda: _is_draining(docker, identifier))
+        for line in lines:
+            line.sendall(b"Host: here\r\n\r\n")
+        answers = [line.recv(100) for line in lines]
+        assert stopping.wait(timeout=30) == 0
+        told = docker("inspect", "--format", "{{json .State}}", identifier).stdout
+    finally:
+        docker("rm", "--force", identifier)
+
+    assert {answer[:15] for answer in answers} == {b"HTTP/1.1 200 OK"}
+    state = json.loads(told)
+    assert (state["ExitCode"], state["OOMKilled"]) == (0, False)
+    for line in lines:
+        line.close()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _is_draining(docker: Docker, identifier: str) -> bool:
+    logs = docker("logs", identifier)
+    return "draining" in logs.stdout + logs.stderr
