@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context
 
-from larp_cli.migrations.include import include_name
+from larp_cli.migrations.autogenerate.include import include_name
 from larp_cli.models import Base, add_updated_at_triggers
 from larp_cli.settings import load_settings
 
@@ -63,8 +63,8 @@ def run_online(connection: sa.Connection) -> None:
 
 def run_on_own_connection() -> None:
     """Connect as larp's settings say; this is what plain ``alembic`` does."""
-    from larp_cli.database.target import open_database
     from larp_cli.observer import Silent
+    from larp_cli.postgres.database import open_database
 
     with (
         open_database(load_settings(), Silent()) as databases,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.measure import free_port
-from larp_cli.database.embedded import Cluster
+from larp_cli.postgres.embedded import Cluster
 
 BIN = Path(sys.executable).parent
 PATHS = ("/health", "/health/db", "/health/ready")

@@ -18,7 +18,7 @@ import psycopg
 
 from bench.measure import free_port
 from bench.projects import dbmate_project, django_project, plain_project
-from larp_cli.database.embedded import Cluster
+from larp_cli.postgres.embedded import Cluster
 
 BIN = Path(sys.executable).parent
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from bench.measure import Contestant, prepare, race, table
-from larp_cli.database.embedded import Cluster
+from larp_cli.postgres.embedded import Cluster
 
 BIN = Path(sys.executable).parent
 PROJECT = Path(__file__).with_name("alembic_project")

@@ -120,8 +120,8 @@ def _has_two_urls(reading: Reading) -> bool:
 
 def _url_faults(reading: Reading, found: Sequence[SettingFault]) -> Iterator[SettingFault]:
     """Let libpq look at the URLs, as it will when a command connects."""
-    from larp_cli.database.url import normalise_url
     from larp_cli.errors import ConfigurationError
+    from larp_cli.postgres.url import normalise_url
 
     known = {fault.name for fault in found}
     for name in URLS:

@@ -11,12 +11,12 @@ from typing import Any
 
 import psycopg
 
-from larp_cli.database.embedded import installation
-from larp_cli.database.url import normalise_url
 from larp_cli.health.subject import ordered
-from larp_cli.migrations.mutex import mutex_key
 from larp_cli.migrations.project import own_config_file
 from larp_cli.migrations.quick import graph_on_disk, heads_of
+from larp_cli.migrations.run.lock import mutex_key
+from larp_cli.postgres.embedded import installation
+from larp_cli.postgres.url import normalise_url
 
 _graph = graph_on_disk(own_config_file().parent / "alembic" / "versions")
 assert _graph is not None

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from larp_cli.database.url import normalise_url
 from larp_cli.health.subject import Subject, ordered
 from larp_cli.migrations.project import open_project
+from larp_cli.postgres.url import normalise_url
 from tests.databases import SCHEMA
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from larp_cli.database.url import normalise_url
 from larp_cli.health.checks import NAMES
 from larp_cli.health.http.options import ServeOptions
 from larp_cli.health.monitor import Monitor
 from larp_cli.health.subject import Subject
+from larp_cli.postgres.url import normalise_url
 from larp_cli.results.health import CheckResult, CheckStatus, HealthReport, Reason
 
 HOST, USER, DATABASE, REVISION = "db.internal", "larp_app", "larp_prod", "0007_add_players"

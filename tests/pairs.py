@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import psycopg
 
-from larp_cli.database.embedded import Cluster
-from larp_cli.database.embedded.account import process_options
+from larp_cli.postgres.embedded import Cluster
+from larp_cli.postgres.embedded.account import process_options
 from tests.databases import until
 from tests.servers import OWNER, PASSWORD, Server, free_port
 

@@ -6,8 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from larp_cli.database.embedded import installation
-from larp_cli.database.url import normalise_url
+from larp_cli.postgres.embedded import installation
+from larp_cli.postgres.url import normalise_url
 from tests.conftest import Outcome
 from tests.databases import name_of
 

@@ -18,8 +18,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from larp_cli.database.embedded import Cluster, installation
 from larp_cli.errors import ExtraMissing
+from larp_cli.postgres.embedded import Cluster, installation
 
 OWNER, PASSWORD = "larp_owner", "sesame%40:/'x"
 """A role that may create databases and no more, and a password that needs care."""

@@ -58,7 +58,7 @@ def upgrade() -> None:
         $body$
         """)
     # Default privileges give the application's role what is right for its own tables. (As for
-    # the tables of larp's own, in larp_cli.database.metadata; a revision keeps its copy.)
+    # the tables of larp's own, in larp_cli.bookkeeping.metadata; a revision keeps its copy.)
     op.execute(f"""
         DO $body$
         DECLARE

@@ -18,12 +18,12 @@ from larp_cli.errors import ExitCode, LarpError
 from larp_cli.redaction import Redactor
 
 if TYPE_CHECKING:
-    from larp_cli.database.embedded import EmbeddedServer
-    from larp_cli.database.target import Databases
     from larp_cli.health.subject import Subject
-    from larp_cli.migrations.patience import Patience
     from larp_cli.migrations.project import Project
+    from larp_cli.migrations.run.timeouts import Patience
     from larp_cli.observer import Observer
+    from larp_cli.postgres.database import Databases
+    from larp_cli.postgres.embedded import EmbeddedServer
     from larp_cli.rendering.answer import Answer
     from larp_cli.results import EmbeddedState, Result
     from larp_cli.settings import Settings
@@ -70,7 +70,7 @@ class Context:
     @cached_property
     def databases(self) -> Databases:
         """The configured database; the embedded server is started when it is the one."""
-        from larp_cli.database.target import open_database
+        from larp_cli.postgres.database import open_database
 
         return self._exits.enter_context(
             open_database(self.settings, self.observer, deadline=self.options.timeout)
@@ -96,7 +96,7 @@ class Context:
     @property
     def patience(self) -> Patience:
         """How long a migrator waits."""
-        from larp_cli.migrations.patience import Patience, Timeouts
+        from larp_cli.migrations.run.timeouts import Patience, Timeouts
 
         settings = self.settings
         return Patience(
@@ -112,7 +112,7 @@ class Context:
     @cached_property
     def embedded(self) -> EmbeddedServer:
         """The embedded server itself, for starting and stopping it."""
-        from larp_cli.database.embedded import EmbeddedServer
+        from larp_cli.postgres.embedded import EmbeddedServer
 
         return EmbeddedServer(self.settings.larp_home, self.observer)
 

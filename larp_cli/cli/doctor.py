@@ -9,8 +9,8 @@ from larp_cli.cli.context import Context
 from larp_cli.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from larp_cli.database.target import Databases
     from larp_cli.health.subject import Subject
+    from larp_cli.postgres.database import Databases
 
 app = new_app()
 

@@ -21,10 +21,10 @@ from larp_cli.results.base import sized
 if TYPE_CHECKING:
     import psycopg
 
-    from larp_cli.database.target import Database, Databases
-    from larp_cli.database.url import DatabaseUrl
     from larp_cli.health.subject import Subject
     from larp_cli.migrations.project import Project
+    from larp_cli.postgres.database import Database, Databases
+    from larp_cli.postgres.url import DatabaseUrl
 
 LIBRARIES = (
     "alembic", "psycopg", "pydantic-settings", "rich", "SQLAlchemy", "typer", "pip-tools",
@@ -86,7 +86,7 @@ def versions() -> Iterator[tuple[str, object]]:
 
 def _programs(name: str) -> str:
     """List the client programs that backups have to choose from."""
-    from larp_cli.database.programs import find_programs, major_version
+    from larp_cli.postgres.programs import find_programs, major_version
 
     try:
         found = find_programs(name, server_major=0)
@@ -151,7 +151,7 @@ def connection(database: Database) -> Iterator[tuple[str, object]]:
 
 def _hosts(url: DatabaseUrl) -> Iterator[tuple[str, object]]:
     """Say what each of several hosts is: two that take writes are a split brain."""
-    from larp_cli.database.connection import connect
+    from larp_cli.postgres.connection import connect
 
     primaries = 0
     for host in url.hosts:
@@ -186,7 +186,7 @@ def same_database(databases: Databases) -> Iterator[tuple[str, object]]:
 
 def _pooler(database: Database, connection: psycopg.Connection) -> str:
     """Say whether the session is ours alone, which is what a migration needs."""
-    from larp_cli.database.pooler import is_direct, require_session
+    from larp_cli.postgres.pooler import is_direct, require_session
 
     if is_direct(connection, database.connect_timeout):
         return "no"

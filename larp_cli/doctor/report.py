@@ -24,10 +24,10 @@ from larp_cli.results import Diagnosis, Fact, Section
 from larp_cli.settings import SettingsInvalid
 
 if TYPE_CHECKING:
-    from larp_cli.database.target import Database, Databases
     from larp_cli.health.subject import Subject
     from larp_cli.migrations.project import Project
     from larp_cli.observer import Observer
+    from larp_cli.postgres.database import Database, Databases
 
 SECTION_DEADLINE, REMINDER = 20.0, 2.0
 """Seconds for a section, and between two reminders: a server or a pooler may let us in and

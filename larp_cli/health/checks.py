@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg import sql
 
-from larp_cli.database.catalogue import invalid_indexes
 from larp_cli.health.subject import Subject
+from larp_cli.postgres.catalog import invalid_indexes
 from larp_cli.results.health import CheckStatus, Reason
 
 OLDEST_SERVER = 15

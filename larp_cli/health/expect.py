@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from larp_cli.errors import DatabaseUnreachable
 from larp_cli.health.subject import Subject, ordered
-from larp_cli.migrations.state import FOREIGN_BOOKKEEPING, placed
+from larp_cli.migrations.version_table import FOREIGN_BOOKKEEPING, placed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
+    from larp_cli.postgres.database import Database
 
 OWN_EXTENSIONS = ("uuid-ossp", "pgcrypto")
 """What the first revision installs where it can."""

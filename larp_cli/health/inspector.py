@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from larp_cli.database.connection import TIMEOUTS, Connection, connect, hang_up
-from larp_cli.database.errors import DatabaseFailure, ServerUnreachable, StatementTimeout, translate
 from larp_cli.health.checks import CHECKS, NAMES, Look, Seen, configuration
 from larp_cli.health.subject import Subject
+from larp_cli.postgres.connection import TIMEOUTS, Connection, connect, hang_up
+from larp_cli.postgres.errors import DatabaseFailure, ServerUnreachable, StatementTimeout, translate
 from larp_cli.results.health import CheckResult, CheckStatus, HealthReport, Reason
 
 log = logging.getLogger("larp.health")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from larp_cli.database.url import DatabaseUrl
 from larp_cli.errors import ConfigurationError
+from larp_cli.postgres.url import DatabaseUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,22 +7,22 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from larp_cli.database import metadata
-from larp_cli.database.archive import Archive, open_archive, require_schema, require_whole
-from larp_cli.database.backup import backup_schema, new_backup
-from larp_cli.database.catalogue import schema_exists, server_major
-from larp_cli.database.guard import Ask, Consent, examine, require_consent, require_unchanged
-from larp_cli.database.restore import restore_schema
-from larp_cli.database.seed import SEEDS_KEY
-from larp_cli.migrations.mutex import migration_mutex
-from larp_cli.migrations.state import current_heads, placed
+from larp_cli.backup.archive import Archive, open_archive, require_schema, require_whole
+from larp_cli.backup.dump import backup_schema, new_backup
+from larp_cli.backup.restore import restore_schema
+from larp_cli.bookkeeping import metadata
+from larp_cli.migrations.guard import Ask, Consent, examine, require_consent, require_unchanged
+from larp_cli.migrations.run.lock import migration_mutex
+from larp_cli.migrations.seed_files import SEEDS_KEY
+from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.postgres.catalog import schema_exists, server_major
 from larp_cli.results import BackedUp, Backup, Restored
 from larp_cli.settings import Environment
 
 if TYPE_CHECKING:
-    from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
     from larp_cli.observer import Observer
+    from larp_cli.postgres.database import Database
 
 
 def back_up(

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from larp_cli.database.catalogue import invalid_indexes
-from larp_cli.migrations.compare import Comparison, compare
-from larp_cli.migrations.ledger import Ledger, edited_files
-from larp_cli.migrations.revisions import ancestors
-from larp_cli.migrations.state import current_heads, placed
+from larp_cli.bookkeeping.ledger import Ledger, edited_files
+from larp_cli.migrations.autogenerate.compare import Comparison, compare
+from larp_cli.migrations.graph import ancestors
 from larp_cli.migrations.status import Standing, standing_of
+from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.postgres.catalog import invalid_indexes
 from larp_cli.results import DatabaseCheck, DatabaseState, Finding
 
 if TYPE_CHECKING:
     import psycopg
     from alembic.script import ScriptDirectory
 
-    from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
+    from larp_cli.postgres.database import Database
 
 NOT_NAMED = "%(rev)s_%(slug)s"
 """Alembic's own file template: a project that keeps it has not said how to name files."""

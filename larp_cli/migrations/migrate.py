@@ -8,24 +8,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from larp_cli.database import metadata
-from larp_cli.database.guard import ENVIRONMENT_KEY, require_same_environment, stamp_environment
+from larp_cli.bookkeeping import metadata
+from larp_cli.bookkeeping.environment import (
+    ENVIRONMENT_KEY,
+    require_same_environment,
+    stamp_environment,
+)
+from larp_cli.bookkeeping.ledger import Ledger
 from larp_cli.errors import ConfigurationError
-from larp_cli.migrations.ledger import Ledger
-from larp_cli.migrations.mutex import migration_mutex
+from larp_cli.migrations.graph import unknown
 from larp_cli.migrations.project import explained
-from larp_cli.migrations.revisions import unknown
-from larp_cli.migrations.state import current_heads, found, placed
+from larp_cli.migrations.run.lock import migration_mutex
+from larp_cli.migrations.version_table import current_heads, found, placed
 from larp_cli.results import AppliedRevision, Direction, Migrated, newer_code
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
 
-    from larp_cli.database.target import Database
-    from larp_cli.migrations.patience import Patience
     from larp_cli.migrations.project import Project
-    from larp_cli.migrations.runner import Work
+    from larp_cli.migrations.run.runner import Work
+    from larp_cli.migrations.run.timeouts import Patience
     from larp_cli.observer import Observer
+    from larp_cli.postgres.database import Database
 
 
 def migrate(
@@ -85,7 +89,7 @@ def _migrate(
             before = current_heads(database)
             if not _is_done(project, target, before):
                 _require_place(database, project)
-                from larp_cli.migrations.runner import Runner
+                from larp_cli.migrations.run.runner import Runner
 
                 # Before anything is made: what is stamped is guarded from its first table on.
                 stamp_environment(mutex, database, command="larp db migrate")
@@ -139,7 +143,7 @@ def upgrade_work(
 
 def work_of(steps: Sequence[RevisionStep]) -> list[Work]:
     """Say of each of Alembic's steps what is told and written down about it."""
-    from larp_cli.migrations.runner import Work
+    from larp_cli.migrations.run.runner import Work
 
     return [
         Work(

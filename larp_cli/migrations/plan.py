@@ -9,24 +9,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from larp_cli.database.catalogue import server_major
-from larp_cli.database.relations import tables_by_name
 from larp_cli.errors import ExtraMissing
+from larp_cli.migrations.graph import revision_of
+from larp_cli.migrations.lint.squawk import find_squawk
 from larp_cli.migrations.migrate import upgrade_work
-from larp_cli.migrations.revisions import revision_of
-from larp_cli.migrations.squawk import find_squawk
-from larp_cli.migrations.state import current_heads, placed
+from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.postgres.catalog import server_major
+from larp_cli.postgres.relations import tables_by_name
 from larp_cli.results import Hazard, MigrationPlan, PlannedRevision, TouchedTable
 
 if TYPE_CHECKING:
     from alembic.script import Script
 
-    from larp_cli.database.target import Database
-    from larp_cli.migrations.hazards import Suspect
-    from larp_cli.migrations.offline import Rendered
+    from larp_cli.migrations.lint.hazards import Suspect
+    from larp_cli.migrations.lint.offline import Rendered
+    from larp_cli.migrations.lint.tables import TableName
     from larp_cli.migrations.project import Project
-    from larp_cli.migrations.runner import Work
-    from larp_cli.migrations.touched import TableName
+    from larp_cli.migrations.run.runner import Work
+    from larp_cli.postgres.database import Database
 
 
 def make_plan(
@@ -83,8 +83,8 @@ def _planned(
     current: tuple[str, ...],
     squawk: Path | None,
 ) -> tuple[PlannedRevision, ...]:
-    from larp_cli.migrations.hazards import Suspect, find_hazards
-    from larp_cli.migrations.offline import render
+    from larp_cli.migrations.lint.hazards import Suspect, find_hazards
+    from larp_cli.migrations.lint.offline import render
 
     rendered = render(database, project, work, current)
     suspects = [

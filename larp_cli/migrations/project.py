@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
-from larp_cli.migrations.environment import VersionTable, version_table
+from larp_cli.migrations.env_file import VersionTable, version_table
 from larp_cli.migrations.quick import Graph, graph_on_disk, heads_of, script_directory
 
 if TYPE_CHECKING:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from larp_cli.database import metadata
-from larp_cli.database.backup import backup_schema, new_backup
-from larp_cli.database.catalogue import schema_exists
-from larp_cli.database.drop import drop_schema
-from larp_cli.database.guard import Ask, Consent, examine, require_consent, require_unchanged
-from larp_cli.database.seed import SEEDS_KEY
+from larp_cli.backup.drop import drop_schema
+from larp_cli.backup.dump import backup_schema, new_backup
+from larp_cli.bookkeeping import metadata
 from larp_cli.migrations.backups import restore_command
-from larp_cli.migrations.initialise import initialise
-from larp_cli.migrations.mutex import migration_mutex
-from larp_cli.migrations.state import placed
+from larp_cli.migrations.guard import Ask, Consent, examine, require_consent, require_unchanged
+from larp_cli.migrations.init import initialise
+from larp_cli.migrations.run.lock import migration_mutex
+from larp_cli.migrations.seed_files import SEEDS_KEY
+from larp_cli.migrations.version_table import placed
+from larp_cli.postgres.catalog import schema_exists
 from larp_cli.results import WasReset
 
 if TYPE_CHECKING:
-    from larp_cli.database.target import Database
-    from larp_cli.migrations.patience import Patience
     from larp_cli.migrations.project import Project
+    from larp_cli.migrations.run.timeouts import Patience
     from larp_cli.observer import Observer
+    from larp_cli.postgres.database import Database
 
 
 def reset(

@@ -8,22 +8,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from larp_cli.database.guard import Ask, Consent, Stake, examine, require_consent
-from larp_cli.database.relations import tables_by_name
 from larp_cli.errors import Refused
+from larp_cli.migrations.guard import Ask, Consent, Stake, examine, require_consent
+from larp_cli.migrations.lint.tables import TableName, tables_in
 from larp_cli.migrations.migrate import require_known, work_of
-from larp_cli.migrations.mutex import migration_mutex
 from larp_cli.migrations.project import explained
-from larp_cli.migrations.state import current_heads, placed
-from larp_cli.migrations.touched import TableName, tables_in
+from larp_cli.migrations.run.lock import migration_mutex
+from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.postgres.relations import tables_by_name
 from larp_cli.results import AppliedRevision, Direction, RolledBack
 
 if TYPE_CHECKING:
-    from larp_cli.database.target import Database
-    from larp_cli.migrations.patience import Patience
     from larp_cli.migrations.project import Project
-    from larp_cli.migrations.runner import Work
+    from larp_cli.migrations.run.runner import Work
+    from larp_cli.migrations.run.timeouts import Patience
     from larp_cli.observer import Observer
+    from larp_cli.postgres.database import Database
 
 
 def rollback(
@@ -70,7 +70,7 @@ def rollback(
             observer=observer,
         )
         with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as mutex:
-            from larp_cli.migrations.runner import Runner
+            from larp_cli.migrations.run.runner import Runner
 
             require_same_stamps(before, current_heads(database))
             runner = Runner(
@@ -97,7 +97,7 @@ def _stake(database: Database, project: Project, work: Sequence[Work], observer:
 
     Of revisions whose SQL cannot be told beforehand every table of the schema is at stake.
     """
-    from larp_cli.migrations.offline import render
+    from larp_cli.migrations.lint.offline import render
 
     rendered = render(database, project, work, current_heads(database))
     names: set[TableName] = set()

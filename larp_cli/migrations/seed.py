@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from larp_cli.database.seed import already_seeded, load_seeds, seed_files
 from larp_cli.errors import Refused
 from larp_cli.migrations.migrate import require_own_environment
-from larp_cli.migrations.mutex import migration_mutex
-from larp_cli.migrations.state import placed
+from larp_cli.migrations.run.lock import migration_mutex
+from larp_cli.migrations.seed_files import already_seeded, load_seeds, seed_files
+from larp_cli.migrations.version_table import placed
 from larp_cli.results import Seeded
 from larp_cli.settings import Environment
 
 if TYPE_CHECKING:
-    from larp_cli.database.target import Database
-    from larp_cli.migrations.patience import Patience
     from larp_cli.migrations.project import Project
+    from larp_cli.migrations.run.timeouts import Patience
     from larp_cli.observer import Observer
+    from larp_cli.postgres.database import Database
 
 
 def seed(

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from larp_cli.database.errors import translated_errors
-from larp_cli.database.guard import Ask, Consent, examine, require_consent
-from larp_cli.migrations.mutex import migration_mutex
+from larp_cli.migrations.graph import unknown
+from larp_cli.migrations.guard import Ask, Consent, examine, require_consent
 from larp_cli.migrations.project import explained
-from larp_cli.migrations.revisions import unknown
 from larp_cli.migrations.rollback import require_same_stamps
-from larp_cli.migrations.state import current_heads, placed
+from larp_cli.migrations.run.lock import migration_mutex
+from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.postgres.errors import translated_errors
 from larp_cli.results import Direction, Stamped
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import StampStep
 
-    from larp_cli.database.target import Database
-    from larp_cli.migrations.patience import Patience
     from larp_cli.migrations.project import Project
-    from larp_cli.migrations.runner import Work
+    from larp_cli.migrations.run.runner import Work
+    from larp_cli.migrations.run.timeouts import Patience
     from larp_cli.observer import Observer
+    from larp_cli.postgres.database import Database
 
 
 def stamp(
@@ -68,7 +68,7 @@ def stamp(
             observer=observer,
         )
         with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as mutex:
-            from larp_cli.migrations.runner import Runner
+            from larp_cli.migrations.run.runner import Runner
 
             require_same_stamps(before, current_heads(database))
             if foreign:
@@ -92,7 +92,7 @@ def stamp(
 
 def _stamp_work(project: Project, revision: str, current: tuple[str, ...]) -> list[Work]:
     """List Alembic's steps from the ``current`` stamps to the wanted ones."""
-    from larp_cli.migrations.runner import Work
+    from larp_cli.migrations.run.runner import Work
 
     with explained(project.config_file):
         steps = project.script._stamp_revs(revision, current)
@@ -110,7 +110,7 @@ def _replace_stamp(mutex: psycopg.Connection, database: Database, work: list[Wor
     Alembic would delete and insert in two transactions, and a crash in between would leave
     a database that looks new.
     """
-    from larp_cli.migrations.ledger import Ledger, Run
+    from larp_cli.bookkeeping.ledger import Ledger, Run
 
     ledger = Ledger(database)
     ledger.ensure(mutex)

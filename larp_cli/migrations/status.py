@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from larp_cli.database import catalogue, metadata
-from larp_cli.database.guard import ENVIRONMENT_KEY
-from larp_cli.migrations import revisions
-from larp_cli.migrations.ledger import Ledger
-from larp_cli.migrations.mutex import migrators
-from larp_cli.migrations.state import current_heads, placed
+from larp_cli.bookkeeping import metadata
+from larp_cli.bookkeeping.environment import ENVIRONMENT_KEY
+from larp_cli.bookkeeping.ledger import Ledger
+from larp_cli.migrations import graph
+from larp_cli.migrations.run.lock import migrators
+from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.postgres import catalog
 from larp_cli.results import DatabaseState, History, MigrationStatus, Revision
 
 if TYPE_CHECKING:
     import psycopg
 
-    from larp_cli.database.target import Database
     from larp_cli.migrations.project import Project
+    from larp_cli.postgres.database import Database
 
 
 def migration_status(database: Database, project: Project) -> MigrationStatus:
@@ -33,9 +34,9 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
     ledger = Ledger(database)
     with database.connection() as connection:
         return MigrationStatus(
-            server=catalogue.server_facts(connection, database),
+            server=catalog.server_facts(connection, database),
             schema=database.schema,
-            schema_exists=catalogue.schema_exists(connection, database.schema),
+            schema_exists=catalog.schema_exists(connection, database.schema),
             environment=metadata.look(connection, database.bookkeeping_schema, ENVIRONMENT_KEY),
             state=standing.state,
             current=current,
@@ -52,7 +53,7 @@ def _invalid_indexes(
     connection: psycopg.Connection, database: Database, project: Project
 ) -> tuple[str, ...]:
     """Name the invalid indexes; those of another schema than the version table's with theirs."""
-    found = catalogue.invalid_indexes(connection, database.schema if project.own else None)
+    found = catalog.invalid_indexes(connection, database.schema if project.own else None)
     return tuple(
         name if schema == database.schema else f"{schema}.{name}" for schema, name in found
     )
@@ -79,10 +80,10 @@ def standing_of(project: Project, current: tuple[str, ...]) -> Standing:
     project.require_files()
     script = project.script
     return Standing(
-        state=revisions.state_of(script, current),
+        state=graph.state_of(script, current),
         heads=tuple(script.get_heads()),
-        pending=revisions.pending(script, current),
-        unknown=revisions.unknown(script, current),
+        pending=graph.pending(script, current),
+        unknown=graph.unknown(script, current),
     )
 
 
@@ -94,6 +95,6 @@ def migration_history(database: Database, project: Project) -> History:
         ConfigurationError: The revision files cannot be read.
     """
     database = placed(database, project)
-    history = revisions.history(project.script, current_heads(database))
+    history = graph.history(project.script, current_heads(database))
     with database.connection() as connection:
         return replace(history, runs=Ledger(database).runs(connection))

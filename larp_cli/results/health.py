@@ -22,7 +22,7 @@ class Reason(StrEnum):
     """Why a check does not pass: a fixed list, as programs act on it.
 
     From ``failed`` to ``unreachable`` these are the reasons of
-    `larp_cli.database.errors.DatabaseFailure`.
+    `larp_cli.postgres.errors.DatabaseFailure`.
     """
 
     FAILED = "failed"

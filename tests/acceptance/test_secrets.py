@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from larp_cli.database.embedded import installation
 from larp_cli.errors import ExitCode
+from larp_cli.postgres.embedded import installation
 from tests.conftest import Larp, LarpProcess, Outcome
 from tests.servers import Server, free_port
 

@@ -25,7 +25,7 @@ def init(
       larp db init
       larp db init --seed
     """
-    from larp_cli.migrations.initialise import initialise
+    from larp_cli.migrations.init import initialise
 
     larp: Context = ctx.obj
     larp.answer(

@@ -36,7 +36,7 @@ def migrate(
 
     larp: Context = ctx.obj
     if wait is not None:
-        from larp_cli.database.wait import wait_for_database
+        from larp_cli.postgres.wait import wait_for_database
 
         wait_for_database(larp.databases.migration, larp.observer, timeout=wait)
     if plan:

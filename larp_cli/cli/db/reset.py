@@ -32,7 +32,7 @@ def reset(
       larp db reset
       larp db reset --confirm larp_manager --seed
     """
-    from larp_cli.database.guard import Consent
+    from larp_cli.migrations.guard import Consent
     from larp_cli.migrations.reset import reset as reset_schema
 
     larp: Context = ctx.obj

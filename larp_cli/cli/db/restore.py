@@ -41,8 +41,8 @@ def restore(
       larp db restore before-upgrade.dump --confirm larp_manager
       larp db restore elsewhere.dump --no-owner --no-privileges
     """
-    from larp_cli.database.guard import Consent
     from larp_cli.migrations.backups import restore as put_back
+    from larp_cli.migrations.guard import Consent
 
     larp: Context = ctx.obj
     given = {"--no-owner": no_owner, "--no-privileges": no_privileges}

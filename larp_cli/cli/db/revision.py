@@ -27,7 +27,7 @@ def revision(
       larp db revision -m 'Add players'
       larp db revision --empty -m 'Fill in missing names'
     """
-    from larp_cli.migrations.author import write_revision
+    from larp_cli.migrations.autogenerate.revision_file import write_revision
 
     larp: Context = ctx.obj
     database = None if empty else larp.databases.migration

@@ -40,7 +40,7 @@ def rollback(
       larp db rollback --steps 2 --confirm larp_manager
       larp db rollback --to base
     """
-    from larp_cli.database.guard import Consent
+    from larp_cli.migrations.guard import Consent
     from larp_cli.migrations.rollback import rollback as undo
 
     if steps is not None and to is not None:

@@ -35,7 +35,7 @@ def shell(
       larp db shell -- -c 'SELECT version()'
       larp db shell --owner
     """
-    from larp_cli.database.shell import capture_shell, open_shell
+    from larp_cli.postgres.shell import capture_shell, open_shell
 
     larp: Context = ctx.obj
     database = larp.databases.migration if owner else larp.databases.application

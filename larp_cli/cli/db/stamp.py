@@ -31,7 +31,7 @@ def stamp(
       larp db stamp head
       larp db stamp 4f1c7a9d2b60 --confirm larp_manager
     """
-    from larp_cli.database.guard import Consent
+    from larp_cli.migrations.guard import Consent
     from larp_cli.migrations.stamp import stamp as record
 
     larp: Context = ctx.obj

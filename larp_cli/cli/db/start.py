@@ -18,7 +18,7 @@ def start(ctx: typer.Context) -> None:
     Examples:
       larp db start
     """
-    from larp_cli.database.target import require_development
+    from larp_cli.postgres.database import require_development
 
     larp: Context = ctx.obj
     require_development(larp.settings)

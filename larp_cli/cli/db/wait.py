@@ -28,7 +28,7 @@ def wait(ctx: typer.Context) -> None:
       larp db wait
       larp db wait --timeout 120
     """
-    from larp_cli.database.wait import wait_for_database
+    from larp_cli.postgres.wait import wait_for_database
 
     larp: Context = ctx.obj
     timeout = larp.options.timeout or DEFAULT_TIMEOUT

@@ -12,8 +12,8 @@ import tempfile
 from dataclasses import dataclass, fields
 from typing import IO, Any
 
-from larp_cli.database.url import resolved
 from larp_cli.health.subject import Subject
+from larp_cli.postgres.url import resolved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,8 +161,8 @@ def _clear_up(options: ServeOptions) -> None:
     if options.embedded_home is not None and options.embedded_lock is not None:
         from pathlib import Path
 
-        from larp_cli.database.embedded import EmbeddedServer
         from larp_cli.observer import Silent
+        from larp_cli.postgres.embedded import EmbeddedServer
 
         os.close(options.embedded_lock)
         EmbeddedServer(Path(options.embedded_home), Silent()).leave()

@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from larp_cli.database.embedded import Cluster
 from larp_cli.health.checks import CHECKS, NAMES
 from larp_cli.health.inspector import Inspector
+from larp_cli.postgres.embedded import Cluster
 from larp_cli.results import CheckStatus, HealthReport, Reason
 from tests.databases import HEAD, SCHEMA, query, until, value
 from tests.health import gate_to, own_subject

@@ -232,7 +232,7 @@ def test_an_interrupted_detaching_is_finished_by_the_next_run(
 
 def test_many_projects_may_begin_their_books_at_once(database: str) -> None:
     """They share a schema and its tables, and no mutex."""
-    from larp_cli.database import metadata
+    from larp_cli.bookkeeping import metadata
 
     failures: list[Exception] = []
     together = threading.Barrier(8)

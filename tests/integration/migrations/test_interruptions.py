@@ -15,7 +15,7 @@ import pytest
 
 from larp_cli.cli import signals
 from larp_cli.errors import ExitCode
-from larp_cli.migrations import watch
+from larp_cli.migrations.run import lock_monitor
 from tests.conftest import Larp, LarpProcess
 from tests.databases import has, query, running, until
 from tests.projects import ForeignProject, foreign_project, sql
@@ -198,7 +198,7 @@ def test_a_server_that_stops_dead_is_noticed_without_a_signal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither its own timeouts nor its kernel would ever end the waiting."""
-    monkeypatch.setattr(watch, "LONGEST_SILENCE", 1.0)
+    monkeypatch.setattr(lock_monitor, "LONGEST_SILENCE", 1.0)
     stopping.names = ["larp-migrate", "larp-migrate-mutex"]
     project = foreign_project(tmp_path / "theirs")
     project.chain(sql("SELECT pg_sleep(60)"))

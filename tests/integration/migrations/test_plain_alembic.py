@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from larp_cli.database.embedded import installation
+from larp_cli.postgres.embedded import installation
 from tests.conftest import ROOT, Larp
 from tests.databases import FIRST, HEAD, SCHEMA, dump, has, query, versions
 from tests.projects import plain_alembic

@@ -10,11 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from larp_cli.database.errors import ConnectTimeout
-from larp_cli.database.pooler import PoolExhausted, require_session
-from larp_cli.database.target import Database
-from larp_cli.database.url import normalise_url
 from larp_cli.errors import ExitCode, Refused
+from larp_cli.postgres.database import Database
+from larp_cli.postgres.errors import ConnectTimeout
+from larp_cli.postgres.pooler import PoolExhausted, require_session
+from larp_cli.postgres.url import normalise_url
 from larp_cli.settings import Environment
 from tests.conftest import Larp, LarpProcess
 from tests.databases import HEAD, SCHEMA, query, until, value, versions

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from larp_cli.database.target import Database
-from larp_cli.database.url import normalise_url
 from larp_cli.migrations.project import Project, open_project
+from larp_cli.postgres.database import Database
+from larp_cli.postgres.url import normalise_url
 from larp_cli.settings import Environment
 from tests.databases import has
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from larp_cli.database.engine import PoolOptions, create_engine
-from larp_cli.database.url import normalise_url
+from larp_cli.postgres.engine import PoolOptions, create_engine
+from larp_cli.postgres.url import normalise_url
 from tests.game import GameBase
 
 

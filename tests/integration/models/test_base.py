@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from larp_cli.database.session import session_factory
 from larp_cli.models import count
+from larp_cli.postgres.session import session_factory
 from tests.game import SCHEMA, GameEvent, Mood, PlayerCharacter
 
 

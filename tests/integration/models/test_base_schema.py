@@ -13,8 +13,6 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.orm import Mapped
 
-from larp_cli.database.engine import create_engine
-from larp_cli.database.url import normalise_url
 from larp_cli.models import (
     Base,
     add_updated_at_triggers,
@@ -23,6 +21,8 @@ from larp_cli.models import (
     metadata_for,
     table_name,
 )
+from larp_cli.postgres.engine import create_engine
+from larp_cli.postgres.url import normalise_url
 from tests.game import SCHEMA, GameBase, Mood, PlayerCharacter
 
 

@@ -8,9 +8,6 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.orm import Mapped, Session
 
-from larp_cli.database.engine import PoolOptions, create_engine
-from larp_cli.database.session import session_factory
-from larp_cli.database.url import normalise_url
 from larp_cli.models import (
     Base,
     RowNotFound,
@@ -20,6 +17,9 @@ from larp_cli.models import (
     metadata_for,
     page,
 )
+from larp_cli.postgres.engine import PoolOptions, create_engine
+from larp_cli.postgres.session import session_factory
+from larp_cli.postgres.url import normalise_url
 
 
 class Purse(Base):

@@ -13,9 +13,9 @@ from larp_cli import errors
 from larp_cli.cli.context import Context
 from larp_cli.cli.signals import TerminationSignal
 from larp_cli.configuration import generate_secret
-from larp_cli.database.embedded import EmbeddedServer
 from larp_cli.errors import ExitCode
 from larp_cli.observer import Silent
+from larp_cli.postgres.embedded import EmbeddedServer
 from tests.conftest import LarpProcess
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from larp_cli.database.url import normalise_url
 from larp_cli.errors import ConfigurationError
 from larp_cli.health.subject import Subject, ordered
+from larp_cli.postgres.url import normalise_url
 
 GRAPH = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ("d",)}
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from larp_cli.database.embedded import installation
 from larp_cli.errors import ExitCode
+from larp_cli.postgres.embedded import installation
 from tests.catalogue import catalogue
 from tests.conftest import Larp, LarpProcess
 from tests.databases import SCHEMA, query, running, until, value

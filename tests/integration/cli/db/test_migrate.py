@@ -253,7 +253,7 @@ def test_logging_is_ours_again_after_a_foreign_file_config(
 
     project = build()
     project.chain("pass", "op.execute(\"DO $x$ BEGIN RAISE WARNING 'beware'; END $x$\")")
-    ours = logging.getLogger("larp.database")
+    ours = logging.getLogger("larp.postgres")
 
     outcome = larp("db", "migrate", "-c", project.config)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from larp_cli.errors import ExitCode
-from larp_cli.migrations import squawk
+from larp_cli.migrations.lint import squawk
 from tests.conftest import Larp, Outcome
 from tests.plans import CONCURRENTLY
 from tests.projects import ForeignProject, sql

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from larp_cli.database.embedded import installation
 from larp_cli.errors import ExitCode
+from larp_cli.postgres.embedded import installation
 from tests.conftest import Larp
 from tests.databases import HEAD, SCHEMA, dump, has, name_of, query, value, versions
 from tests.integration.cli.db.conftest import Build, Use

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from psycopg import sql as pgsql
 
-from larp_cli.database.embedded import installation
-from larp_cli.database.url import normalise_url
 from larp_cli.errors import ExitCode
+from larp_cli.postgres.embedded import installation
+from larp_cli.postgres.url import normalise_url
 from tests.catalogue import catalogue
 from tests.conftest import Larp
 from tests.databases import HEAD, SCHEMA, dump, name_of, query, value

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from larp_cli.errors import ExitCode
-from larp_cli.migrations import author, project
+from larp_cli.migrations import project
+from larp_cli.migrations.autogenerate import revision_file
 from tests.conftest import ROOT, Larp, LarpProcess
 from tests.databases import FIRST, SCHEMA, dump, has, query
 from tests.revisions import Copy, write
@@ -289,10 +290,10 @@ def test_an_author_that_does_not_end_is_not_waited_for_for_ever(
     larp: Larp, copy: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit 7 after a while, and nothing is written."""
-    monkeypatch.setattr(author, "OTHER_AUTHOR_WAIT", 0.2)
+    monkeypatch.setattr(revision_file, "OTHER_AUTHOR_WAIT", 0.2)
     before = copy.files
 
-    with author._alone(copy.directory / "alembic" / "versions"):
+    with revision_file._alone(copy.directory / "alembic" / "versions"):
         outcome = larp("db", "revision", "-m", "x", "--json")
 
     assert outcome.exit_code == ExitCode.LOCKED

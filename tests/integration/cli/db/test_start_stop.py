@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from larp_cli.database.embedded import EmbeddedServer
 from larp_cli.errors import ExitCode
 from larp_cli.observer import Silent
+from larp_cli.postgres.embedded import EmbeddedServer
 from tests.conftest import Larp, LarpProcess
 from tests.databases import HEAD
 

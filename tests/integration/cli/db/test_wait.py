@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from larp_cli.database.embedded import Cluster
 from larp_cli.errors import ExitCode
+from larp_cli.postgres.embedded import Cluster
 from tests.conftest import Larp, LarpProcess
 from tests.databases import query, until
 from tests.integration.cli.db.conftest import Use

@@ -1,0 +1,1 @@
+"""Back up a schema into a file, and restore it."""

@@ -1,0 +1,1 @@
+"""larp's own tables in the database: the ledger, and what it notes about the database."""

@@ -1,1 +1,0 @@
-"""PostgreSQL: connecting to it, sessions, the embedded server, the catalogue, backups."""

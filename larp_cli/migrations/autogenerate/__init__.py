@@ -1,0 +1,1 @@
+"""Compare the models with the schema, and write revisions from the difference."""

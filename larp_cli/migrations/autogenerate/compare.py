@@ -1,0 +1,228 @@
+"""The models held against the schema, by Alembic's autogenerate in the project's env.py."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from larp_cli.errors import ConfigurationError
+from larp_cli.migrations.autogenerate.include import BOOKKEEPING_TABLES
+from larp_cli.migrations.project import explained
+from larp_cli.postgres.errors import translated_errors
+
+if TYPE_CHECKING:
+    from alembic.autogenerate import RevisionContext
+    from alembic.operations import MigrateOperation
+    from alembic.runtime.migration import MigrationContext, MigrationStep
+    from alembic.script import ScriptDirectory
+
+    from larp_cli.migrations.project import Project
+    from larp_cli.postgres.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What differs between models and schema."""
+
+    has_models: bool
+    """Whether env.py gives Alembic anything to compare."""
+    differences: tuple[str, ...] = ()
+    """Each in plain words."""
+    by_hand: tuple[str, ...] = ()
+    """Those among them that no operation undoes."""
+    operations: tuple[str, ...] = ()
+    """Alembic operations, as Python, that would make the schema equal the models."""
+
+
+def compare(database: Database, project: Project) -> Comparison:
+    """Compare the models with a database at head, through env.py's own filters.
+
+    Raises:
+        ConfigurationError: env.py fails.
+    """
+    found = Comparison(has_models=False)
+
+    def look(revision: RevisionContext, context: MigrationContext) -> None:
+        nonlocal found
+        found = _comparison(revision, context)
+
+    autogenerate(database, project, revision_context(project, project.script), look)
+    return found
+
+
+def revision_context(
+    project: Project, script: ScriptDirectory, **arguments: str | None
+) -> RevisionContext:
+    """Make what Alembic keeps of a revision file before it is written."""
+    from alembic.autogenerate import RevisionContext
+    from alembic.config import Config
+
+    defaults: dict[str, Any] = {
+        "message": None,
+        "head": "head",
+        "sql": False,
+        "splice": False,
+        "branch_label": None,
+        "version_path": None,
+        "rev_id": None,
+        "depends_on": None,
+    }
+    return RevisionContext(Config(project.config_file), script, defaults | arguments)
+
+
+def autogenerate(
+    database: Database,
+    project: Project,
+    revision: RevisionContext,
+    look: Callable[[RevisionContext, MigrationContext], None],
+) -> None:
+    """Fill a revision with what differs; ``look`` is called where there are models at all.
+
+    Raises:
+        ConfigurationError: env.py fails, or the database is not at head.
+    """
+
+    def steps(heads: Any, context: MigrationContext) -> Iterable[MigrationStep]:
+        if context.opts.get("target_metadata") is not None:
+            if not project.own:
+                _leave_out_bookkeeping(context)
+            _compare_enums(context)
+            revision.run_autogenerate(heads, context)
+            look(revision, context)
+        return ()
+
+    with (
+        explained(project.config_file),
+        translated_errors(database.url),
+        database.engine() as engine,
+        engine.connect() as connection,
+    ):
+        project.run_environment(
+            connection,
+            steps,
+            dont_mutate=True,
+            template_args=revision.template_args,
+            revision_context=revision,
+        )
+
+
+def _leave_out_bookkeeping(context: MigrationContext) -> None:
+    """Keep larp's own tables out of the comparison, which would propose to drop them."""
+    theirs = context.opts.get("include_name")
+
+    def include(name: str | None, kind: str, parents: dict[str, str | None]) -> bool:
+        if kind == "table" and name in BOOKKEEPING_TABLES:
+            return False
+        return theirs is None or bool(theirs(name, kind, parents))
+
+    context.opts["include_name"] = include
+
+
+def _compare_enums(context: MigrationContext) -> None:
+    """Have enumerated types compared as well, unless another plugin does that already."""
+    from larp_cli.migrations.autogenerate.enums import PLUGIN
+
+    if "alembic_postgresql_enum" not in sys.modules:
+        theirs = context.opts.get("autogenerate_plugins", ["alembic.autogenerate.*"])
+        context.opts["autogenerate_plugins"] = [*theirs, PLUGIN]
+
+
+def by_hand(steps: Iterable[MigrateOperation]) -> tuple[str, ...]:
+    """Say in words what among ``steps`` somebody has to write."""
+    from larp_cli.migrations.autogenerate.enums import ByHand, in_words
+
+    return tuple(in_words(step.difference) for step in steps if isinstance(step, ByHand))
+
+
+def _comparison(revision: RevisionContext, context: MigrationContext) -> Comparison:
+    from alembic.autogenerate import render_op_text
+    from alembic.autogenerate.api import AutogenContext
+
+    autogen = AutogenContext(context)
+    differences: list[str] = []
+    operations: list[str] = []
+    hand_work: list[str] = []
+    for script in revision.generated_revisions:
+        for upgrade in script.upgrade_ops_list:
+            differences.extend(_in_words(upgrade.as_diffs()))
+            operations.extend(render_op_text(autogen, step) for step in _steps(upgrade.ops))
+            hand_work.extend(by_hand(upgrade.ops))
+    return Comparison(True, tuple(differences), tuple(hand_work), tuple(operations))
+
+
+def _steps(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]:
+    return (step for step in operations if getattr(step, "ops", True))
+
+
+def _in_words(differences: Iterable[Any]) -> Iterator[str]:
+    """Say what Alembic's tuples mean; changes of one column come as a list of their own."""
+    from larp_cli.migrations.autogenerate.enums import in_words
+
+    for difference in differences:
+        if isinstance(difference, list):
+            yield from _in_words(difference)
+            continue
+        kind, *facts = difference
+        verb, _, what = str(kind).partition("_")
+        if what in ("label", "labels"):
+            yield in_words(difference)
+        elif verb == "modify":
+            yield _changed_column(what, facts)
+        elif verb in ("add", "remove") and not what.endswith("comment"):
+            where = (
+                "in the models, not in the database"
+                if verb == "add"
+                else "in the database, not in the models"
+            )
+            yield f"{_named(what, facts)} is {where}"
+        elif verb != "execute":  # a hook's own SQL is a consequence, not a difference
+            yield f"{str(kind).replace('_', ' ')}: {', '.join(map(str, facts))}"
+
+
+def _changed_column(what: str, facts: list[Any]) -> str:
+    schema, table, column, _, theirs, ours = facts
+    name = f"{_qualified(schema, table)}.{column}"
+    if what == "nullable":
+        states = {True: "takes NULL", False: "takes no NULL"}
+        return f"column {name} {states[theirs]} in the database, {states[ours]} in the models"
+    values = f"{_value(theirs)} in the database, {_value(ours)} in the models"
+    return f"column {name} has the {what} {values}"
+
+
+def _value(value: Any) -> str:
+    given = getattr(value, "arg", value)  # a server default
+    return "none" if given is None or given is False else str(given)
+
+
+_KINDS = {"fk": "foreign key"}
+
+
+def _named(what: str, facts: list[Any]) -> str:
+    if what == "column":
+        schema, table, column = facts[:3]
+        return f"column {_qualified(schema, table)}.{column.name}"
+    item = facts[0]
+    if what == "table":
+        return f"table {_qualified(item.schema, item.name)}"
+    columns = ", ".join(column.name for column in getattr(item, "columns", ()))
+    label = item.name if isinstance(item.name, str) else f"({columns})"
+    return f"{_KINDS.get(what, what)} {label} on {_qualified(item.table.schema, item.table.name)}"
+
+
+def _qualified(schema: str | None, table: str) -> str:
+    return f"{schema}.{table}" if schema else table
+
+
+def require_models(comparison_ran: bool, project: Project) -> None:
+    """Refuse to write a revision from models that are not there.
+
+    Raises:
+        ConfigurationError: env.py names no metadata.
+    """
+    if not comparison_ran:
+        raise ConfigurationError(
+            f"the env.py of {project.config_file} has no target_metadata to compare with",
+            hint="write an empty revision and fill it: larp db revision --empty -m TEXT",
+        )

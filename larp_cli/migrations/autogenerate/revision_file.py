@@ -1,0 +1,298 @@
+"""Writing a new revision file from what differs between models and schema."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from larp_cli.errors import ConfigurationError, Locked, Refused, UsageError
+from larp_cli.migrations.autogenerate.compare import (
+    autogenerate,
+    by_hand,
+    require_models,
+    revision_context,
+)
+from larp_cli.migrations.graph import revision_of
+from larp_cli.migrations.project import explained
+from larp_cli.migrations.status import standing_of
+from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.results import DatabaseState, RevisionFile
+
+if TYPE_CHECKING:
+    from alembic.autogenerate import RevisionContext
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import Script, ScriptDirectory
+
+    from larp_cli.migrations.project import Project
+    from larp_cli.postgres.database import Database
+
+OTHER_AUTHOR_WAIT = 15
+"""Seconds to wait for another `larp db revision` in the same project."""
+
+BLACK_TIMEOUT = 60
+"""Seconds."""
+
+
+def write_revision(project: Project, message: str, *, database: Database | None) -> RevisionFile:
+    """Write a revision file; none where models and schema are equal.
+
+    Args:
+        project: Where the file goes.
+        message: What the revision does; becomes its description and its file's name.
+        database: A database at head to compare the models with; None writes an empty
+            revision.
+
+    Raises:
+        UsageError: The message holds no word.
+        ConfigurationError: The project cannot be written to, or has several heads.
+        Refused: The database is not at head.
+        Locked: Another `larp db revision` is at work.
+    """
+    message = _one_line(message)
+    versions = _versions(project)
+    revision = revision_context(project, project.script, message=_in_docstring(message))
+    hand_work: tuple[str, ...] = ()
+    if database is not None:
+        _require_at_head(placed(database, project), project)
+        anything, hand_work = _fill(revision, database, project)
+        if not anything:
+            return RevisionFile(
+                message=message, revision=None, down_revisions=(), path=None, by_hand=hand_work
+            )
+    with _writing_to(versions), _alone(versions), _staging(project) as (script, staged):
+        if database is not None and script.get_heads() != project.script.get_heads():
+            raise Refused(
+                f"another revision was written meanwhile: {', '.join(script.get_heads())}",
+                hint="larp db migrate",
+            )
+        written = _generate(revision, script, staged)
+        path = [_publish(Path(item.path), staged, versions) for item in written][-1]
+    facts = revision_of(written[-1])
+    return RevisionFile(
+        message=message,
+        revision=facts.revision,
+        down_revisions=facts.down_revisions,
+        path=path,
+        by_hand=hand_work,
+    )
+
+
+def _generate(revision: RevisionContext, script: ScriptDirectory, staged: Path) -> list[Script]:
+    """Let Alembic write its files to the staging directory."""
+    revision.script_directory = script
+    for generated in revision.generated_revisions:
+        generated.version_path = str(staged)
+    with explained(staged), contextlib.redirect_stdout(sys.stderr):
+        written = [item for item in revision.generate_scripts() if item is not None]
+    for item in written:
+        _format(Path(item.path), script)
+    return written
+
+
+def _one_line(message: str) -> str:
+    message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    if not re.search(r"\w", message):
+        raise UsageError(
+            "a revision needs a message with a word in it",
+            hint="larp db revision -m 'Add players'",
+        )
+    return message
+
+
+def _in_docstring(message: str) -> str:
+    """Escape what would end or change the docstring that the template puts it into."""
+    return message.replace("\\", "\\\\").replace('"""', r"\"\"\"")
+
+
+def _versions(project: Project) -> Path:
+    """Find the directory that a new revision belongs to."""
+    script = project.script
+    heads = script.get_heads()
+    if len(heads) > 1:
+        raise ConfigurationError(
+            f"the revisions have several heads: {', '.join(heads)}",
+            hint=f"alembic -c {project.config_file} merge heads",
+        )
+    if project.config_file.parent.name == "_packaged" and project.own:
+        raise ConfigurationError(
+            f"{project.config_file.parent} is an installed package, no place for new revisions",
+            hint="work in a checkout, or name a project's alembic.ini with --alembic-config PATH",
+        )
+    locations = [Path(location) for location in script.version_locations or [script.versions]]
+    for head in heads:
+        above = [
+            place
+            for place in locations
+            if Path(script.get_revision(head).path).is_relative_to(place)
+        ]
+        return above[0] if above else locations[0]
+    return locations[0]
+
+
+@contextlib.contextmanager
+def _writing_to(versions: Path) -> Iterator[None]:
+    """Turn a refused write into an error that says where."""
+    try:
+        versions.mkdir(exist_ok=True)
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"no revision can be written to {versions}: {error.strerror}",
+            hint="work in a checkout that you may write to, or name another with --alembic-config",
+        ) from error
+
+
+@contextlib.contextmanager
+def _alone(versions: Path) -> Iterator[None]:
+    """Let one author at a time in: a second one would build on the same head.
+
+    Raises:
+        Locked: Another one did not end in time.
+    """
+    descriptor = os.open(versions, os.O_RDONLY)
+    try:
+        deadline = time.monotonic() + OTHER_AUTHOR_WAIT
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise Locked(
+                        f"another larp db revision is writing to {versions}",
+                        hint="let it end, then try again",
+                    ) from error
+                time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _staging(project: Project) -> Iterator[tuple[ScriptDirectory, Path]]:
+    """Open a directory that Alembic writes to before the file is moved to where it is read.
+
+    It is below the scripts, so that formatters find the project's own configuration.
+    """
+    from alembic.script import ScriptDirectory
+
+    known = project.script
+    with tempfile.TemporaryDirectory(prefix=".larp-", dir=known.dir) as directory:
+        locations = known.version_locations or [known.versions]
+        with explained(project.config_file):
+            script = ScriptDirectory(
+                known.dir,
+                file_template=known.file_template,
+                truncate_slug_length=known.truncate_slug_length,
+                version_locations=[*locations, directory],
+                sourceless=known.sourceless,
+                output_encoding=known.output_encoding,
+                timezone=known.timezone,
+                hooks=known.hooks,
+                recursive_version_locations=known.recursive_version_locations,
+                messaging_opts={"quiet": True},
+            )
+            script.get_heads()  # read now, with the lock held
+        yield script, Path(directory)
+
+
+def _require_at_head(database: Database, project: Project) -> None:
+    standing = standing_of(project, current_heads(database))
+    if standing.state is DatabaseState.AHEAD:
+        raise Refused(
+            f"{database.name} is ahead of this code: {', '.join(standing.unknown)}",
+            hint="larp db status",
+        )
+    if standing.state is not DatabaseState.AT_HEAD:
+        raise Refused(
+            f"{database.name} is not at head, so what differs from the models is not known",
+            hint="larp db migrate",
+        )
+
+
+def _fill(
+    revision: RevisionContext, database: Database, project: Project
+) -> tuple[bool, tuple[str, ...]]:
+    """Put into the revision what differs.
+
+    Returns:
+        Whether there is anything to write, and what has to be written by hand.
+    """
+    ran = False
+
+    def look(filled: RevisionContext, context: MigrationContext) -> None:
+        nonlocal ran
+        ran = True
+        _drop_types_with_tables(filled, context)
+
+    autogenerate(database, project, revision, look)
+    require_models(ran, project)
+    steps = [
+        step
+        for script in revision.generated_revisions
+        for upgrade in script.upgrade_ops_list
+        for step in upgrade.ops
+    ]
+    hand_work = by_hand(steps)
+    return len(steps) > len(hand_work), hand_work
+
+
+def _drop_types_with_tables(revision: RevisionContext, context: MigrationContext) -> None:
+    """Let the downgrade drop the enumerations that creating a table creates.
+
+    Alembic leaves them, and the next upgrade then finds that they exist already:
+    https://github.com/sqlalchemy/alembic/issues/886
+    """
+    from alembic.operations.ops import CreateTableOp, ExecuteSQLOp
+
+    from larp_cli.migrations.autogenerate.enums import native_enum
+
+    quote = context.dialect.identifier_preparer.quote
+    for script in revision.generated_revisions:
+        for up, down in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
+            tables = [step for step in up.ops if isinstance(step, CreateTableOp)]
+            columns = [item for table in tables for item in table.columns if hasattr(item, "type")]
+            kinds = [native_enum(column.type, context.dialect) for column in columns]
+            made = [kind for kind in kinds if kind is not None and kind.create_type]
+            types = dict.fromkeys((kind.schema, kind.name) for kind in made)
+            down.ops.extend(
+                ExecuteSQLOp(
+                    "DROP TYPE IF EXISTS " + ".".join(quote(part) for part in name if part)
+                )
+                for name in types
+            )
+
+
+def _format(path: Path, script: ScriptDirectory) -> None:
+    """Format the file with black, where it is installed and the project has no hooks itself."""
+    beside = Path(sys.executable).parent / "black"
+    black = str(beside) if beside.is_file() else shutil.which("black")
+    if black is None or script.hooks:
+        return
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            [black, "--quiet", path],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=BLACK_TIMEOUT,
+        )
+
+
+def _publish(staged: Path, staging: Path, versions: Path) -> Path:
+    """Move the finished file to where Alembic reads it, in one step."""
+    path = versions / staged.relative_to(staging)
+    if path.exists():
+        raise Refused(f"{path} exists already", hint="give the revision another message")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return staged.replace(path)

@@ -1,0 +1,1 @@
+"""Read the SQL of pending revisions before it runs."""

@@ -1,0 +1,197 @@
+"""The SQL of revisions without running them: Alembic's offline mode, one revision at a time.
+
+Offline a revision gets a connection that writes statements down and has no answers. What
+needs an answer ends there, and is told as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.exc import NoInspectionAvailable
+
+from larp_cli.migrations.run.failure import in_words
+from larp_cli.results import PlannedStatement
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext, MigrationStep
+
+    from larp_cli.migrations.project import Project
+    from larp_cli.migrations.run.runner import Work
+    from larp_cli.postgres.database import Database
+
+ASKS = "it asks the database, and what it does depends on the answer"
+
+
+@dataclass(slots=True)
+class Rendered:
+    """What one revision writes offline."""
+
+    statements: list[PlannedStatement] = field(default_factory=list)
+    inspects_database: bool = False
+    incomplete: str | None = None
+    """Why there is more to it than the statements; None where there is not."""
+
+
+class DatabaseAsked(AttributeError):
+    """A revision wants to know something that only the database can tell.
+
+    An AttributeError, because Alembic and SQLAlchemy feel their way along a connection
+    with ``hasattr``.
+    """
+
+
+def render(
+    database: Database, project: Project, work: Sequence[Work], current: tuple[str, ...]
+) -> dict[str, Rendered]:
+    """Render the revisions of ``work`` in one run of the project's env.py.
+
+    No SQL is run; the Python of env.py and of the revisions is. An env.py of others that knows
+    no offline mode still gets its connection, as ever.
+    """
+    recorder = _Recorder()
+
+    def steps(_heads: object, context: MigrationContext) -> Iterator[MigrationStep]:
+        recorder.attach(context)
+        for item in work:
+            yield recorder.recording(item)
+
+    with ExitStack() as stack:
+        connection = None
+        if not project.own:
+            engine = stack.enter_context(database.engine())
+            connection = stack.enter_context(engine.connect())
+        try:
+            project.run_offline(connection, steps, current)
+        except Exception as error:  # noqa: B902 - env.py may raise anything
+            recorder.give_up(f"env.py fails in offline mode: {in_words(error)}")
+    return {item.revision: recorder.rendered_of(item.revision) for item in work}
+
+
+class _Recorder:
+    """Stands where Alembic writes its script to, and takes it statement by statement."""
+
+    def __init__(self) -> None:
+        self._rendered: dict[str, Rendered] = {}
+        self._open: Rendered | None = None
+        self._transactional = True
+        self._in_transaction = True
+        self._reason = "env.py runs no migrations in offline mode"
+
+    def attach(self, context: MigrationContext) -> None:
+        """Take the place of the output, and of the connection that revisions get."""
+        self._transactional = context.impl.transactional_ddl
+        context.impl.output_buffer = self  # type: ignore[assignment]
+        context.impl.literal_binds = True  # values, not the names of parameters
+        # Meant for drivers that take a percent sign for a parameter; here people read it.
+        context.dialect.identifier_preparer._double_percents = False
+        connection: Any = _OfflineConnection(context, self)
+        context.connection = context.impl.connection = connection
+        context.on_version_apply_callbacks = ()  # they may ask the database as well
+
+    def recording(self, item: Work) -> MigrationStep:
+        """Wrap a step's function, so that what it writes is told from Alembic's own."""
+        migrate = item.step.migration_fn
+
+        def upgrade(**options: Any) -> None:
+            self._open = rendered = self._rendered[item.revision] = Rendered()
+            self._in_transaction = self._transactional
+            try:
+                migrate(**options)
+            except (DatabaseAsked, NoInspectionAvailable):
+                rendered.inspects_database = True
+            except Exception as error:  # noqa: B902 - a revision may raise anything
+                rendered.incomplete = f"it fails in offline mode: {in_words(error)}"
+            finally:
+                self._open = None
+            if rendered.inspects_database:
+                rendered.incomplete = ASKS
+
+        item.step.migration_fn = upgrade
+        return item.step
+
+    def write(self, text: str) -> None:
+        """Take one statement; Alembic writes each at once."""
+        statement = text.strip()
+        if self._open is None or not statement:
+            return
+        if statement in ("COMMIT;", "BEGIN;"):
+            # Only autocommit_block writes these within a revision.
+            self._in_transaction = statement == "BEGIN;" and self._transactional
+            return
+        self._open.statements.append(
+            PlannedStatement(sql=statement, in_transaction=self._in_transaction)
+        )
+
+    def flush(self) -> None:
+        """Do nothing: what is written is taken at once."""
+
+    def asked(self) -> None:
+        """Note that the revision wants an answer."""
+        if self._open is not None:
+            self._open.inspects_database = True
+
+    def give_up(self, reason: str) -> None:
+        """Note why revisions that were not reached have no SQL."""
+        self._reason = reason
+
+    def rendered_of(self, revision: str) -> Rendered:
+        """Return what a revision has written."""
+        return self._rendered.get(revision) or Rendered(incomplete=self._reason)
+
+
+class _OfflineConnection(MockConnection):
+    """Writes statements down; any other use of it, and of a result, is a question."""
+
+    def __init__(self, context: MigrationContext, recorder: _Recorder) -> None:
+        super().__init__(context.dialect, context.impl._exec)
+        self._recorder = recorder
+
+    def execute(self, obj: Any, parameters: Any = None, execution_options: Any = None) -> Any:
+        """Write the statement with its parameters; there is no result to look at."""
+        for statement in _bound(obj, parameters):
+            self._execute_impl(statement)
+        return _NoResult(self._recorder)
+
+    def __getattr__(self, name: str) -> Any:
+        # Alembic itself asks whether a transaction is open.
+        if name != "in_transaction" and not name.startswith("_"):
+            self._recorder.asked()
+        raise DatabaseAsked(f"there is no connection offline, and so no {name}")
+
+
+class _NoResult:
+    """What a statement returns that was not run."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        self._recorder = recorder
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_"):
+            self._recorder.asked()
+        raise DatabaseAsked(f"there is no result offline, and so no {name}")
+
+    def __iter__(self) -> Iterator[Any]:
+        self._recorder.asked()
+        raise DatabaseAsked("there is no result offline")
+
+    def __bool__(self) -> bool:
+        self._recorder.asked()
+        raise DatabaseAsked("there is no result offline")
+
+
+def _bound(statement: Any, parameters: Any) -> list[Any]:
+    """Put the parameters into the statement, which MockConnection would forget."""
+    if not parameters:
+        return [statement]
+    sets = [parameters] if isinstance(parameters, Mapping) else list(parameters)
+    if isinstance(statement, sa.TextClause):
+        return [statement.bindparams(**values) for values in sets]
+    if isinstance(statement, sa.Insert):
+        return [statement.values(sets)]
+    raise NotImplementedError(f"the parameters of {type(statement).__name__} cannot be rendered")

@@ -1,0 +1,1 @@
+"""Run revisions on a database: the lock, the session, the timeouts, the report of a failure."""

@@ -1,0 +1,366 @@
+"""Running revisions: one at a time, each committed with its line in the ledger.
+
+Alembic's environment is entered once for all of them, and handed one step after another:
+entering it for each would cost more than most revisions do. Between two steps the
+transaction is ended and begun, as Alembic itself does around an ``autocommit_block``.
+"""
+
+from __future__ import annotations
+
+import random
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from larp_cli.bookkeeping.ledger import Ledger, Run
+from larp_cli.errors import ConfigurationError, LarpError, Locked
+from larp_cli.migrations.prelude import ran_before_migrations
+from larp_cli.migrations.run.failure import Stop, in_words
+from larp_cli.migrations.run.lock_monitor import Watch
+from larp_cli.migrations.run.session import Worker, open_worker
+from larp_cli.migrations.run.timeouts import Patience
+from larp_cli.migrations.version_table import closes_connection
+from larp_cli.postgres.catalog import all_invalid_indexes, named
+from larp_cli.postgres.connection import hang_up
+from larp_cli.postgres.errors import driver_error, translate
+from larp_cli.redaction import Redactor
+from larp_cli.results import AppliedRevision, Blocker, Direction, RunOutcome
+
+if TYPE_CHECKING:
+
+    from alembic.runtime.migration import MigrationContext, MigrationStep
+
+    from larp_cli.migrations.project import Project
+    from larp_cli.observer import Observer
+    from larp_cli.postgres.database import Database
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+"""Seconds between two attempts at a locked table: doubled after each, up to the longest."""
+
+NOT_LONG = "SELECT set_config('lock_timeout', '2000', false)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One step of Alembic's with what is told and written down about it."""
+
+    step: MigrationStep
+    revision: str
+    description: str
+    file: Path | None
+
+
+class Runner:
+    """Runs steps on a database whose mutex is held."""
+
+    def __init__(
+        self,
+        database: Database,
+        project: Project,
+        observer: Observer,
+        *,
+        mutex: psycopg.Connection,
+        patience: Patience,
+        command: Callable[[int], str],
+    ) -> None:
+        """Take what is needed; ``command`` writes the command that runs so many steps more."""
+        self._database = database
+        self._project = project
+        self._observer = observer
+        self._mutex = mutex
+        self._patience = patience
+        self._command = command
+        self._ledger = Ledger(database)
+        self._applied: list[AppliedRevision] = []
+        self._heads: tuple[str, ...] = ()
+        self._partly = self._concurrently = False
+        self._blockers: tuple[Blocker, ...] = ()
+        self._began = 0.0
+
+    def run(
+        self, work: Sequence[Work], direction: Direction, *, heads: tuple[str, ...]
+    ) -> tuple[AppliedRevision, ...]:
+        """Run the steps in order; each is committed before the next begins.
+
+        ``heads`` are the stamped revisions from which the steps were planned.
+
+        Raises:
+            Locked: A table stayed locked through all retries.
+            DatabaseUnreachable: The server went away.
+            MigrationFailed: A revision failed; the message says which are committed.
+        """
+        todo = deque(work)
+        self._heads = heads
+        if todo:
+            self._ledger.ensure(self._mutex)
+            invalid = all_invalid_indexes(self._mutex)
+            self._observer.started(_PHASES[direction], len(todo))
+            try:
+                self._run_all(todo, direction)
+            except KeyboardInterrupt as signal:
+                self._tell_interruption(self._stop(todo, direction, invalid), signal)
+                raise
+            except Exception as error:
+                raise self._failure(self._stop(todo, direction, invalid), error) from error
+            self._observer.finished("")
+            self._warn_of_invalid_indexes()
+        return tuple(self._applied)
+
+    def _run_all(self, todo: deque[Work], direction: Direction) -> None:
+        patience = self._patience
+        with open_worker(
+            self._database, patience.timeouts, self._observer, wait=patience.mutex_wait
+        ) as worker:
+            pid = worker.backend_pid()
+            with Watch(
+                self._mutex,
+                pid,
+                self._observer,
+                patience=patience.timeouts.lock,
+                give_up=partial(hang_up, worker.driver),
+            ) as watch:
+                attempt = 0
+                while todo:
+                    left = len(todo)
+                    try:
+                        self._attempt(worker, todo, direction)
+                        self._require_progress(len(todo) < left)
+                    except BaseException as error:
+                        self._partly = worker.partly_committed
+                        self._blockers = watch.blockers
+                        self._concurrently = worker.runs_concurrently
+                        if (signal := _signal_behind(error)) is not None:
+                            raise signal from None
+                        if not isinstance(error, Exception):
+                            raise
+                        worker.rollback()
+                        attempt = 1 if len(todo) < left else attempt + 1
+                        locked = self._explained(error)
+                        if not isinstance(locked, Locked) or self._partly:
+                            raise
+                        if attempt > patience.lock_retries:
+                            raise _still_locked(locked, watch, attempt) from error
+                        self._back_off(todo[0], attempt, watch)
+
+    def _attempt(self, worker: Worker, todo: deque[Work], direction: Direction) -> None:
+        """Enter the environment and run the steps, as far as they go."""
+        confirmed_by_environment: list[Work] = []
+
+        def steps(heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
+            self._require_heads(heads)
+            context.on_version_apply_callbacks += (
+                lambda **_: self._record(worker, todo[0], direction),
+            )
+            while todo:
+                self._begin(worker, todo[0], last=len(todo) == 1)
+                yield todo[0].step
+                if _environment_commits(context):
+                    # env.py began the transaction, so only env.py can commit it.
+                    confirmed_by_environment.append(todo[0])
+                    return
+                self._require_mutex()
+                _commit(context)
+                self._done(todo.popleft())
+
+        connection = worker.connection
+        self._project.run_environment(connection, steps)
+        if connection.closed:
+            raise closes_connection(self._project)
+        if connection.in_transaction():
+            connection.rollback()
+            if confirmed_by_environment:
+                raise ConfigurationError(
+                    f"the env.py of {self._project.config_file} leaves its transaction open,"
+                    " so nothing was committed",
+                    hint="let it run the migrations within context.begin_transaction()",
+                )
+        if confirmed_by_environment:
+            self._done(todo.popleft())
+
+    def _require_heads(self, heads: tuple[str, ...]) -> None:
+        """Stop before anything runs when env.py sees another version table than we did."""
+        if not self._applied and set(heads) != set(self._heads):
+            raise ConfigurationError(
+                f"the env.py of {self._project.config_file} finds the database at"
+                f" {', '.join(heads) or 'base'}, larp at {', '.join(self._heads) or 'base'}",
+                hint="name its place with version_table_schema in context.configure()",
+            )
+
+    def _require_progress(self, progress: bool) -> None:
+        """Stop when the environment came back without an error and without having run a step."""
+        if not progress:
+            raise ConfigurationError(
+                f"the env.py of {self._project.config_file} ran none of the revisions,"
+                " or hid why one failed",
+                hint="let it call context.run_migrations(), and let errors pass",
+            )
+
+    def _begin(self, worker: Worker, work: Work, *, last: bool) -> None:
+        self._require_mutex()
+        worker.begin(last=last)
+        self._observer.progress(f"{work.revision} {work.description}", len(self._applied))
+        self._began = time.monotonic()
+
+    def _require_mutex(self) -> None:
+        """Stop when the mutex is lost: another migrator may be at work by now.
+
+        A connection that the server has closed has something to read, and asking it costs
+        a round trip only then.
+        """
+        readable, _, _ = select.select([self._mutex.fileno()], [], [], 0)
+        if readable:
+            self._mutex.execute("SELECT")
+
+    def _record(self, worker: Worker, work: Work, direction: Direction) -> None:
+        """Write the run down in the transaction of the revision itself."""
+        run = Run(work.revision, direction, time.monotonic() - self._began, work.file)
+        with worker.as_login_role() as connection:
+            self._ledger.write(connection, run)
+
+    def _done(self, work: Work) -> None:
+        self._applied.append(
+            AppliedRevision(
+                revision=work.revision,
+                description=work.description,
+                seconds=time.monotonic() - self._began,
+            )
+        )
+
+    def _back_off(self, work: Work, attempt: int, watch: Watch) -> None:
+        """Let the application's queue drain before the next attempt."""
+        pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+        holders = f" held by {named(watch.blockers)}" if watch.blockers else ""
+        self._observer.waiting(
+            f"a lock{holders}; revision {work.revision} is tried again in {pause:.1f} s"
+            f" ({attempt} of {self._patience.lock_retries})"
+        )
+        watch.forget()
+        time.sleep(pause)
+
+    def _explained(self, error: Exception) -> LarpError | None:
+        original = driver_error(error)
+        if original is not None:
+            return translate(original, self._database.url)
+        return error if isinstance(error, LarpError) else None
+
+    def _stop(
+        self, todo: deque[Work], direction: Direction, invalid_before: frozenset[str]
+    ) -> Stop:
+        """Gather what there is to say about a run that stopped."""
+        try:
+            left = sorted(all_invalid_indexes(self._mutex) - invalid_before)
+        except (psycopg.Error, KeyboardInterrupt):  # a second signal: do without
+            left = []
+        return Stop(
+            work=todo[0] if todo else None,
+            direction=direction,
+            applied=tuple(self._applied),
+            partly=self._partly,
+            left_invalid=left,
+            blockers=self._blockers,
+            concurrently=self._concurrently,
+            command=self._command(len(todo)),
+        )
+
+    def _failure(self, stop: Stop, error: Exception) -> LarpError:
+        """Note which revision failed and why, and say it."""
+        cause = self._explained(error)
+        reason = cause.message if cause else in_words(error)
+        noted = self._write_down(stop, RunOutcome.FAILED, reason)
+        return stop.failure(cause, reason, noted=noted)
+
+    def _tell_interruption(self, stop: Stop, signal: KeyboardInterrupt) -> None:
+        signal.changed = stop.changed  # type: ignore[attr-defined]
+        signal.add_note(stop.interruption())
+        self._observer.note(stop.interruption())
+        self._write_down(stop, RunOutcome.INTERRUPTED, "interrupted")
+
+    def _warn_of_invalid_indexes(self) -> None:
+        """Name those that are invalid though all went well: written at each change, never read."""
+        for name in sorted(all_invalid_indexes(self._mutex)):
+            self._observer.warning(
+                f"the index {name} is invalid; build it anew: REINDEX INDEX CONCURRENTLY {name}"
+                f" (or, if its name ends in _ccnew or _ccold: DROP INDEX CONCURRENTLY {name})"
+            )
+
+    def _write_down(self, stop: Stop, outcome: RunOutcome, reason: str) -> bool:
+        """Note a run that did not succeed, on the mutex's connection; False if it cannot be."""
+        if stop.work is None:
+            return True
+        run = Run(
+            stop.work.revision,
+            stop.direction,
+            time.monotonic() - self._began if self._began else 0.0,
+            stop.work.file,
+            outcome,
+            Redactor(self._database.secrets).redact(reason),
+        )
+        try:
+            self._mutex.execute(NOT_LONG)  # whoever has stopped us waits for the end
+            self._ledger.write(self._mutex, run)
+        except (psycopg.Error, KeyboardInterrupt) as error:
+            self._observer.warning(f"the ledger could not be written: {type(error).__name__}")
+            return False
+        return True
+
+
+_PHASES = {
+    Direction.UP: "applying revisions",
+    Direction.DOWN: "undoing revisions",
+    Direction.STAMP: "stamping",
+}
+
+
+def _commit(context: MigrationContext) -> None:
+    """End the revision's transaction, and begin the next one's.
+
+    Where env.py asks for a transaction per migration Alembic has committed already, and
+    there is none.
+    """
+    transaction: Any = context._transaction
+    if transaction is not None and context.connection is not None:
+        transaction.commit()
+        context._transaction = context.connection.begin()
+
+
+def _environment_commits(context: MigrationContext) -> bool:
+    """Look whether only env.py can commit what the revision did.
+
+    It began the transaction itself, or runs the migrations outside ``begin_transaction()``,
+    or has set something in the transaction that ends with it (``SET LOCAL``).
+    """
+    if context._in_external_transaction or ran_before_migrations(context):
+        return True
+    connection = context.connection
+    return context._transaction is None and connection is not None and connection.in_transaction()
+
+
+def _signal_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """Find the signal that an error on the way out has hidden.
+
+    Alembic's ``autocommit_block`` goes back into a transaction even then, on a connection
+    that SQLAlchemy has given up, and that fails.
+    """
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [error]
+    while todo:
+        cause = todo.pop()
+        if cause is None or id(cause) in seen:
+            continue
+        if isinstance(cause, KeyboardInterrupt):
+            return cause
+        seen.add(id(cause))
+        todo += [cause.__context__, cause.__cause__]
+    return None
+
+
+def _still_locked(locked: Locked, watch: Watch, attempts: int) -> Locked:
+    holders = f"; last held by {named(watch.blockers)}" if watch.blockers else ""
+    return Locked(f"{locked.message}, {attempts} times{holders}", hint=locked.hint)

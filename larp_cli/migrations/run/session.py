@@ -1,0 +1,244 @@
+"""The session in which revisions run: its timeouts, its own lock, index builds apart.
+
+``lock_timeout`` and ``statement_timeout`` are set on the session, because ``SET LOCAL`` is
+lost inside Alembic's ``autocommit_block``. Building an index with ``CONCURRENTLY`` blocks
+nobody while it waits, so it may wait longer than any other statement.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy import event
+
+from larp_cli.migrations.run.lock import acquire, worker_key
+from larp_cli.migrations.run.timeouts import Timeouts
+from larp_cli.postgres.catalog import invalid_indexes_of
+from larp_cli.postgres.connection import milliseconds
+from larp_cli.postgres.database import NOTICE_A_DEAD_CLIENT
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from larp_cli.observer import Observer
+    from larp_cli.postgres.database import Database
+
+_NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_SPACE = r"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)"
+_COMMENTS = rf"{_SPACE}*+"
+_S = rf"{_SPACE}++"
+"""White space between two words; comments are that too."""
+_TABLE = rf"{_NAME}(?:{_COMMENTS}\.{_COMMENTS}{_NAME}){{0,2}}"
+
+
+def _statement(text: str) -> re.Pattern[str]:
+    return re.compile(rf"^{_COMMENTS}{text}", re.IGNORECASE | re.DOTALL)
+
+
+_CONCURRENT = _statement(rf"(?:CREATE{_S}(?:UNIQUE{_S})?|DROP{_S}|RE)INDEX\b.*?\bCONCURRENTLY\b")
+_DETACH = _statement(
+    rf"(?P<alter>ALTER{_S}TABLE{_S}(?:IF{_S}EXISTS{_S})?(?:ONLY{_S})?(?P<parent>{_TABLE}){_S}"
+    rf"DETACH{_S}PARTITION{_S}(?P<child>{_TABLE})){_S}CONCURRENTLY\b"
+)
+_CREATED = _statement(
+    rf"CREATE{_S}(?:UNIQUE{_S})?INDEX{_S}CONCURRENTLY{_S}"
+    rf"(?:(?:IF{_S}NOT{_S}EXISTS{_S})?(?P<index>(?!ON\b){_NAME}){_COMMENTS})?"
+    rf"ON{_S}(?:ONLY{_S})?(?P<table>{_TABLE})"
+)
+_SETTING = re.compile(r"_timeout\b|synchronous_commit|\bRESET\s+ALL\b|\bDISCARD\s+ALL\b", re.I)
+_ROLE = re.compile(r"\bSET\s+(?:LOCAL\s+|SESSION\s+)?ROLE\b|set_config\s*\(\s*'role'", re.I)
+
+
+PREPARE_THRESHOLD = 5
+"""psycopg's own default: prepare a statement when it comes for the sixth time."""
+
+
+NOT_FOR_EACH_COMMIT = """
+SELECT set_config('synchronous_commit', 'off', false)
+WHERE current_setting('synchronous_standby_names') = ''
+"""
+"""Who replicates synchronously wants no commit lost at a failover."""
+
+DETACHING = "SELECT FROM pg_inherits WHERE inhrelid = to_regclass(%s) AND inhdetachpending"
+
+
+@contextmanager
+def open_worker(
+    database: Database, timeouts: Timeouts, observer: Observer, *, wait: float
+) -> Iterator[Worker]:
+    """Open the session in which revisions run.
+
+    It holds a lock of its own, by which the next migrator knows that it is really gone: the
+    server may finish a statement whose client has died, or whose mutex was lost.
+
+    Raises:
+        Locked: Another migrator's session had that lock for ``wait`` seconds.
+    """
+    with database.engine(observer=observer) as engine, engine.connect() as connection:
+        driver = driver_connection(connection)
+        key = worker_key(database.schema)
+        acquire(driver, database.schema, observer, key=key, wait=wait)
+        driver.execute(NOTICE_A_DEAD_CLIENT)
+        # The session is our own, no pooler's: statements may be prepared in it.
+        driver.prepare_threshold = PREPARE_THRESHOLD
+        connection.connection.commit()
+        yield Worker(connection, timeouts, observer)
+
+
+def driver_connection(connection: sa.Connection) -> psycopg.Connection[Any]:
+    """Return psycopg's connection below SQLAlchemy's."""
+    driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
+    assert driver is not None
+    return driver
+
+
+class Worker:
+    """The session in which revisions run, as seen by the runner."""
+
+    def __init__(self, connection: sa.Connection, timeouts: Timeouts, observer: Observer) -> None:
+        self.connection = connection
+        self._timeouts = timeouts
+        self._observer = observer
+        self._relaxed = False
+        """An index was built concurrently: the timeouts are still its own."""
+        self._altered = True
+        """The session's settings may not be ours: nothing set yet, or a revision set them."""
+        self._statements = 0
+        self.partly_committed = False
+        """Parts of the revision are committed already: it must not be tried again."""
+        self._role_is_set = False
+        event.listen(connection, "before_cursor_execute", self._before, retval=True)
+        event.listen(connection, "after_cursor_execute", self._after)
+
+    @property
+    def runs_concurrently(self) -> bool:
+        """Whether the statement in flight has the timeout of ``CONCURRENTLY``."""
+        return self._relaxed
+
+    @property
+    def driver(self) -> psycopg.Connection[Any]:
+        """The driver's connection, below SQLAlchemy's."""
+        return driver_connection(self.connection)
+
+    def begin(self, *, last: bool) -> None:
+        """Prepare the session for a revision, which may be the last of the run.
+
+        Only the last commit waits for the disk: it flushes all that came before it. If the
+        server crashes in between, the newest revisions are gone as if they had never run,
+        each with its stamp and its line in the ledger, and the next run applies them again.
+        Source: PostgreSQL manual, "Asynchronous Commit".
+        """
+        if self._altered or self._relaxed:
+            self._set_timeouts(self._timeouts.lock, self._timeouts.statement)
+            self.driver.execute(NOT_FOR_EACH_COMMIT)
+            self._altered = self._relaxed = False
+        self._statements, self.partly_committed = 0, False
+        if last:
+            self.driver.execute("RESET synchronous_commit")
+            self._altered = True
+
+    def rollback(self) -> None:
+        """Undo what a failed revision left; settings made within it are undone with it."""
+        self.connection.rollback()
+        self._altered = True
+
+    def backend_pid(self) -> int:
+        """Ask the session for its pid: a pooler in between would know another."""
+        row = self.driver.execute("SELECT pg_backend_pid()").fetchone()
+        self.driver.commit()
+        assert row is not None
+        return int(row[0])
+
+    @contextmanager
+    def as_login_role(self) -> Iterator[psycopg.Connection[Any]]:
+        """Act as the role that logged in, which keeps the books, whatever env.py has set."""
+        driver = self.driver
+        if not self._role_is_set:
+            yield driver
+            return
+        row = driver.execute("SELECT current_user").fetchone()
+        assert row is not None
+        driver.execute("SET LOCAL ROLE NONE")
+        yield driver
+        driver.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(row[0])))
+
+    def _before(
+        self,
+        _connection: sa.Connection,
+        _cursor: object,
+        statement: str,
+        parameters: Any,
+        *_rest: object,
+    ) -> tuple[str, Any]:
+        """See to it that a statement finds its timeouts; returns what is to be run."""
+        driver = self.driver
+        if driver.autocommit and self._statements:
+            self.partly_committed = True  # what came before was committed to get here
+        if driver.autocommit and _CONCURRENT.match(statement):
+            self._set_timeouts(0, self._timeouts.concurrently)
+            self._relaxed = True
+            self._drop_remains(driver, statement)
+        elif driver.autocommit and (detach := _DETACH.match(statement)):
+            # In the end it locks the partition as any other DDL does: the application would wait.
+            self._set_timeouts(self._timeouts.lock, self._timeouts.concurrently)
+            self._relaxed = True
+            statement = _continued(driver, detach) or statement
+        elif self._relaxed:
+            self._set_timeouts(self._timeouts.lock, self._timeouts.statement)
+            self._relaxed = False
+        if _SETTING.search(statement):
+            # In this revision it is the author's will; the next one finds ours again.
+            self._altered = True
+        if _ROLE.search(statement):
+            self._role_is_set = True
+        return statement, parameters
+
+    def _after(
+        self, _connection: sa.Connection, _cursor: object, statement: str, *_rest: object
+    ) -> None:
+        self._statements += 1
+        if self.driver.autocommit:
+            self.partly_committed = True
+
+    def _set_timeouts(self, lock: float, statement: float) -> None:
+        """Set both timeouts on the session, seconds; 0 switches one off."""
+        self.driver.execute(
+            "SELECT set_config('lock_timeout', %s, false),"
+            " set_config('statement_timeout', %s, false)",
+            (milliseconds(lock), milliseconds(statement)),
+        )
+
+    def _drop_remains(self, connection: psycopg.Connection[Any], statement: str) -> None:
+        """Drop the invalid index that a failed build of the same name has left.
+
+        One without a name got it from its table, as PostgreSQL gives it.
+        """
+        created = _CREATED.match(statement)
+        if created is None:
+            return
+        table = _bare(created["table"])
+        for name in invalid_indexes_of(connection, table, created["index"]):
+            self._observer.note(f"rebuilding the invalid index {'.'.join(name)}")
+            connection.execute(
+                sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(*name))
+            )
+
+
+def _bare(name: str) -> str:
+    """Take white space and comments out of a qualified name, but not out of quotes."""
+    return re.sub(rf'("(?:[^"]|"")*+")|{_S}', lambda found: found[1] or "", name)
+
+
+def _continued(connection: psycopg.Connection[Any], detach: re.Match[str]) -> str | None:
+    """Return the statement that goes on with an interrupted detaching, where there is one.
+
+    Source: PostgreSQL manual, ALTER TABLE, DETACH PARTITION … FINALIZE.
+    """
+    child = _bare(detach["child"])
+    pending = connection.execute(DETACHING, (child,)).fetchone() is not None
+    return f"{detach['alter']} FINALIZE" if pending else None

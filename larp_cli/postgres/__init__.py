@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, the catalog, client programs, the embedded server."""

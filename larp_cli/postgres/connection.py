@@ -1,0 +1,239 @@
+"""One connection, within a bound on the wall clock. Light: psycopg alone."""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.abc import ConnDict
+from psycopg.conninfo import conninfo_attempts, make_conninfo
+
+from larp_cli.postgres.errors import DatabaseFailure, combined, is_final, translate
+from larp_cli.postgres.url import DatabaseUrl, Host
+
+Result = TypeVar("Result")
+
+type Connection = psycopg.Connection[tuple[Any, ...]]
+
+# A peer that vanished without a word is noticed within about a minute, not after the two
+# hours of the kernel's default: https://www.postgresql.org/docs/current/libpq-connect.html
+# Text from a SQL_ASCII database would else arrive as bytes. What the URL says wins.
+DEFAULTS: Mapping[str, str] = {
+    "keepalives": "1",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+    "client_encoding": "UTF8",
+}
+
+TIMEOUTS = """
+SELECT set_config('lock_timeout', coalesce(%(lock)s, current_setting('lock_timeout')), false),
+       set_config('statement_timeout',
+                  coalesce(%(statement)s, current_setting('statement_timeout')), false)
+WHERE pg_backend_pid() = %(pid)s
+"""
+"""Not behind a pooler, whose pid is not the server's: the setting would go to somebody else."""
+
+
+type Place = tuple[str, str, str]
+"""Host, address and port as libpq takes them; the address may be empty."""
+
+_ANSWERED: dict[tuple[Host, ...], Place] = {}
+"""Which of several hosts let us in last: a command's next connection tries it first, and so
+pays for a dead host once, and does not end up on another server."""
+
+
+def answered(url: DatabaseUrl) -> Place | None:
+    """Return where this process was let in last; None where it was not yet."""
+    return _ANSWERED.get(url.hosts)
+
+
+def connect(
+    url: DatabaseUrl,
+    *,
+    application_name: str,
+    connect_timeout: float,
+    statement_timeout: float | None = None,
+    lock_timeout: float | None = None,
+    autocommit: bool = True,
+) -> Connection:
+    """Open a connection, trying the hosts in turn as libpq does.
+
+    The timeouts are in seconds. ``connect_timeout`` bounds the whole of it by the wall
+    clock: name lookup, every host and address, TLS, authentication. (libpq's own is per
+    address, and leaves name lookup out.) Each address gets its share of what is left.
+    ``statement_timeout`` and ``lock_timeout`` are set once connected: as startup parameters
+    PgBouncer would reject them. None, and behind a pooler, leaves what the server has.
+
+    Raises:
+        DatabaseFailure: no host let us in; its type and ``reason`` say why.
+    """
+    deadline = time.monotonic() + connect_timeout
+    timeouts = {"statement": statement_timeout, "lock": lock_timeout}
+
+    def opened(attempt: ConnDict, seconds: float) -> Connection:
+        return within(
+            seconds,
+            lambda: _open(attempt, seconds, timeouts, autocommit),
+            discard=psycopg.Connection.close,
+        )
+
+    attempts = _attempts(url, application_name, connect_timeout)
+    if "load_balance_hosts" not in url.parameters:
+        attempts.sort(key=lambda attempt: _place(attempt) != _ANSWERED.get(url.hosts))
+    failures: list[DatabaseFailure] = []
+    for index, attempt in enumerate(attempts):
+        share = (deadline - time.monotonic()) / (len(attempts) - index)
+        try:
+            connection = opened(attempt, share)
+            _ANSWERED[url.hosts] = _place(attempt)
+            return connection
+        except psycopg.Error as error:
+            failure = translate(error, url, address=_address(attempt, url))
+            failure.__cause__ = error
+        failures.append(failure)
+        if is_final(failure, url):
+            raise failure
+    raise combined(failures, url)
+
+
+def within(
+    seconds: float,
+    work: Callable[[], Result],
+    *,
+    discard: Callable[[Result], object] = lambda result: None,
+) -> Result:
+    """Run ``work``, and stop waiting for it after so many seconds of the wall clock.
+
+    Name lookup and a server that hangs cannot be interrupted, only left behind: the work
+    then ends on its own thread, and what it still brings is given to ``discard``.
+
+    Raises:
+        psycopg.errors.ConnectionTimeout: the time is up.
+    """
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:
+            future.set_exception(error)
+
+    def clear_up(late: Future[Result]) -> None:
+        with suppress(Exception):
+            discard(late.result())
+
+    threading.Thread(target=run, name="larp-within", daemon=True).start()
+    try:
+        wait([future], timeout=max(seconds, 0))
+    except BaseException:
+        # A signal ended the waiting: nobody else would take what is still coming.
+        future.add_done_callback(clear_up)
+        raise
+    if not future.done():
+        future.add_done_callback(clear_up)
+        raise psycopg.errors.ConnectionTimeout("connection timeout expired")
+    return future.result()
+
+
+@contextmanager
+def answering(connection: Connection, seconds: float) -> Iterator[None]:
+    """Hang up after so many seconds: no timeout of a server counts that has stopped dead.
+
+    Raises:
+        psycopg.errors.ConnectionTimeout: There was no answer; the connection is broken.
+    """
+    expired = threading.Event()
+
+    def end() -> None:
+        expired.set()
+        hang_up(connection)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        if expired.is_set():
+            raise psycopg.errors.ConnectionTimeout("no answer in time") from error
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def hang_up(connection: Connection) -> None:
+    """End the line under a statement that does not return, from another thread."""
+    with (
+        suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as line,
+    ):
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def _place(attempt: ConnDict) -> Place:
+    host, address, port = (str(attempt.get(key) or "") for key in ("host", "hostaddr", "port"))
+    return host, address, port
+
+
+def _attempts(url: DatabaseUrl, application_name: str, seconds: float) -> list[ConnDict]:
+    """Look the host names up, and give the parameters of each connection to try."""
+    parameters: ConnDict = {
+        **DEFAULTS,
+        **url.parameters,
+        "host": ",".join(host.name for host in url.hosts),
+        "port": ",".join(host.port for host in url.hosts),
+        "application_name": application_name,
+    }
+    if any(host.address for host in url.hosts):
+        parameters["hostaddr"] = ",".join(host.address for host in url.hosts)
+    try:
+        return within(seconds, lambda: conninfo_attempts(parameters))
+    except psycopg.Error as error:
+        raise translate(error, url) from error
+
+
+def _open(
+    attempt: ConnDict, seconds: float, timeouts: Mapping[str, float | None], autocommit: bool
+) -> Connection:
+    connection = psycopg.connect(
+        make_conninfo("", **attempt),
+        # Bounds the thread that is left behind; psycopg takes whole seconds, from two.
+        connect_timeout=max(2, math.ceil(seconds)),
+        autocommit=True,
+        # A transaction pooler hands the next transaction to a session without our statements.
+        prepare_threshold=None,
+    )
+    try:
+        if any(value is not None for value in timeouts.values()):
+            given = {name: milliseconds(value) for name, value in timeouts.items()}
+            connection.execute(TIMEOUTS, {**given, "pid": connection.info.backend_pid})
+        connection.autocommit = autocommit
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def milliseconds(seconds: float | None) -> str | None:
+    """Write seconds as PostgreSQL's timeouts want them; 0 switches one off."""
+    if seconds is None:
+        return None
+    return str(max(1, round(seconds * 1000)) if seconds else 0)
+
+
+def _address(attempt: ConnDict, url: DatabaseUrl) -> str:
+    """Name the host of one attempt as the user knows it."""
+    named = (attempt.get("host"), attempt.get("port"))
+    matching = (host for host in url.hosts if (host.name, host.port) == named)
+    return str(next(matching, url.address))

@@ -1,0 +1,85 @@
+"""psql on the configured database."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from larp_cli.errors import CommandFailed
+from larp_cli.postgres.catalog import server_major
+from larp_cli.postgres.pooler import is_direct
+from larp_cli.postgres.programs import client_environment, find_program
+from larp_cli.results import ShellOutput
+
+if TYPE_CHECKING:
+    from larp_cli.postgres.database import Database
+
+
+SEARCH_PATH = """
+SELECT format('%%I, %%s', %(schema)s::text, setting)
+FROM pg_settings
+WHERE name = 'search_path' AND source IN ('default', 'configuration file')
+  AND to_regnamespace(quote_ident(%(schema)s)) IS NOT NULL
+"""
+"""One that somebody has set, for a role or a database, stays as it is."""
+
+
+def open_shell(database: Database, arguments: Sequence[str]) -> int:
+    """Run psql on this terminal; returns its exit status.
+
+    Ctrl-C is psql's while it runs: it cancels the statement and keeps the session.
+    """
+    command, environment = _prepare(database, arguments)
+    # A handler of our own, not SIG_IGN: what is ignored would stay so in psql.
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        process = subprocess.Popen(command, env=environment)
+        try:
+            status = process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+        # As a shell tells it: 128 and the number of the signal that ended psql.
+        return status if status >= 0 else 128 - status
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def capture_shell(database: Database, arguments: Sequence[str], *, timeout: float) -> ShellOutput:
+    """Run psql without a terminal and keep what it writes.
+
+    Raises:
+        CommandFailed: psql took longer than ``timeout`` seconds.
+    """
+    command, environment = _prepare(database, arguments)
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(f"psql was not finished after {timeout:g} s") from error
+    return ShellOutput(output=done.stdout, status=done.returncode)
+
+
+def _prepare(database: Database, arguments: Sequence[str]) -> tuple[list[str], Mapping[str, str]]:
+    r"""Find the psql of the server's version; ``\d`` in it shows the schema that larp manages."""
+    with database.connection() as connection:
+        environment = client_environment(database)  # knows by now which host let us in
+        major = server_major(connection)
+        row = connection.execute(SEARCH_PATH, {"schema": database.schema}).fetchone()
+        # A pooler would refuse the option.
+        if (
+            row
+            and not environment.get("PGOPTIONS")
+            and is_direct(connection, database.connect_timeout)
+        ):
+            environment["PGOPTIONS"] = "-csearch_path=" + re.sub(r"([\\ ])", r"\\\1", row[0])
+    return [str(find_program("psql", server_major=major)), *arguments], environment
