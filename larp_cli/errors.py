@@ -7,37 +7,38 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the process tells the shell. The numbers are never reassigned."""
+    """Exit codes of the process. A number never changes its meaning."""
 
     OK = 0
     """Done, or nothing to do."""
     FAILURE = 1
-    """Failed for a reason that has no code of its own, or a bug."""
+    """Failed for a reason that has no code of its own, or because of a bug."""
     USAGE = 2
     """The command line is wrong."""
     NEGATIVE = 3
-    """A question was asked and the answer is no."""
+    """The answer is no: something is pending, does not match, or is unhealthy."""
     CONFIGURATION = 4
     """A setting, file or extra is missing or wrong."""
     UNREACHABLE = 5
-    """The database did not answer, or refused us, in time."""
+    """The database did not answer in time, or rejected the connection."""
     REFUSED = 6
-    """A guard or a missing confirmation stopped it; nothing was changed."""
+    """A guard or a missing confirmation stopped the command. Nothing was changed, unless the
+    message says so."""
     LOCKED = 7
-    """Another migrator holds the mutex, or tables stayed locked through all retries."""
+    """Another migration is running, or a table stayed locked through all retries."""
     MIGRATION_FAILED = 8
-    """A revision failed; the message says which revisions are committed."""
+    """A revision failed. The message names the revisions that are committed."""
     INTERRUPTED = 130
-    """SIGINT: stopped at a safe point, the server's query cancelled."""
+    """SIGINT (Ctrl-C): stopped at a safe point, and cancelled the running query."""
     TERMINATED = 143
-    """SIGTERM: stopped at a safe point, the server's query cancelled."""
+    """SIGTERM: stopped at a safe point, and cancelled the running query."""
 
 
 class LarpError(Exception):
-    """A failure that larp can explain: what, why, and the command that fixes it.
+    """A failure that larp can explain: what happened, why, and the command that fixes it.
 
-    Raise a subclass; its ``exit_code`` says what the shell is told. ``hint`` is one
-    line, and holds the exact command where there is one.
+    Raise a subclass; its ``exit_code`` becomes the exit code of the process. ``hint`` is one
+    line: the exact command, where there is one.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILURE
@@ -47,11 +48,11 @@ class LarpError(Exception):
         self.message = message
         self.hint = hint
         self.changed = False
-        """Whether something was changed, and stays so, before the failure."""
+        """Whether a change made before the failure stays in effect."""
 
     @property
     def code(self) -> str:
-        """Name of the exit code, as it stands in the JSON document."""
+        """Name of the exit code, as in the JSON document."""
         return self.exit_code.name
 
 
@@ -60,7 +61,7 @@ class CommandFailed(LarpError):
 
 
 class UsageError(LarpError):
-    """The command line is wrong in a way that only the command itself can see."""
+    """The command line is wrong in a way that only the command can detect."""
 
     exit_code = ExitCode.USAGE
 
@@ -83,7 +84,7 @@ class ExtraMissing(ConfigurationError):
 
 
 class DatabaseUnreachable(LarpError):
-    """The server did not answer, or refused us, in time."""
+    """The database did not answer in time, or rejected the connection."""
 
     exit_code = ExitCode.UNREACHABLE
 
@@ -95,7 +96,7 @@ class Refused(LarpError):
 
 
 class Locked(LarpError):
-    """Another session holds what we need, and did not let go in time."""
+    """Another session holds a lock that the command needs, and did not release it in time."""
 
     exit_code = ExitCode.LOCKED
 

@@ -10,7 +10,7 @@ from larp_cli.errors import ExitCode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why the answer is no, or why there is none."""
+    """Why a command did not end with 0."""
 
     exit_code: ExitCode
     message: str
@@ -19,10 +19,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What one command answers with."""
+    """What a command reports."""
 
     verbatim: ClassVar[bool] = False
-    """Whether the texts in it are the product itself, and are never redacted."""
+    """Whether the text is the product itself, and must not be redacted."""
 
     @property
     def changed(self) -> bool:
@@ -31,7 +31,7 @@ class Result:
 
     @property
     def problem(self) -> Problem | None:
-        """The "no" in the answer, where there is one."""
+        """Why the command does not end with 0; None where it does."""
         return None
 
 

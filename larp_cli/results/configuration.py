@@ -1,4 +1,4 @@
-"""Facts of the settings."""
+"""Results about settings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from larp_cli.results.base import Problem, Result, counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingValue:
-    """One setting as it stands."""
+    """The value of one setting."""
 
     name: str
     value: str
-    """The effective value; a secret as ``***``."""
+    """The effective value; ``***`` for a secret."""
     origin: str
-    """Where it comes from; empty where that was not asked for."""
+    """Where the value comes from; empty without ``--origin``."""
     description: str
 
 
@@ -29,7 +29,7 @@ class ConfigShow(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What is wrong with one setting; never its value."""
+    """What is wrong with a setting. Never contains its value."""
 
     name: str
     message: str
@@ -37,15 +37,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigCheck(Result):
-    """Every fault of the settings at once."""
+    """Every fault in the settings."""
 
     environment: str | None
+    """Value of ENVIRONMENT; None if the settings are invalid."""
     faults: tuple[Fault, ...] = ()
     warnings: tuple[Fault, ...] = ()
 
     @property
     def problem(self) -> Problem | None:
-        """A single fault is a problem; warnings are not."""
+        """A fault ends the command with 4; a warning does not."""
         if not self.faults:
             return None
         verb = "is" if len(self.faults) == 1 else "are"
@@ -68,7 +69,7 @@ class ConfigTemplate(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedSecret(Result):
-    """A fresh SECRET_KEY."""
+    """A random SECRET_KEY."""
 
     verbatim = True
 

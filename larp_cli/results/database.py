@@ -1,4 +1,4 @@
-"""Facts of the database itself: server, schema, backups, seeds."""
+"""Results about the database itself: server, schema, backups, seeds."""
 
 from __future__ import annotations
 
@@ -11,93 +11,96 @@ from larp_cli.results.base import Problem, Result
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
-    """The server and session that answered."""
+    """The server that answered, and the session on it."""
 
     host: str
+    """Host name, address or socket directory."""
     database: str
     user: str
+    """Role of the session."""
     version: str
-    """The server's version, such as ``18.1``."""
+    """Server version, such as ``18.1``."""
     standby: bool
-    """Whether the server is in recovery and takes no writes."""
+    """Whether the server is in recovery and accepts no writes."""
     embedded: bool
+    """Whether it is larp's embedded PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockHolder:
-    """A session of a migrator: one runs the revisions, another holds the mutex meanwhile."""
+    """A session of a running migration: one runs the revisions, one holds the migration lock."""
 
     pid: int
     application: str
     user: str
     since_seconds: float
-    """Age of the session's connection."""
+    """Seconds since the session connected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSize:
-    """A table and the server's estimate of its rows."""
+    """A table and its estimated number of rows."""
 
     name: str
     estimated_rows: int | None
-    """None where the server has no estimate yet."""
+    """The server's estimate, or a count if it has none and the table is small."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """A backup that pg_restore can read."""
+    """A backup file in pg_dump's custom format, which pg_restore has read completely."""
 
     path: Path
     size: int
-    """Bytes."""
+    """Size in bytes."""
     objects: int
-    """Entries in its table of contents."""
+    """Number of entries in its table of contents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackedUp(Result):
-    """A backup that was made."""
+    """The result of a backup."""
 
     database: str
     schema: str
     backup: Backup
     restore_command: str
-    """The command that puts it in place of the schema."""
+    """Command that replaces the schema with this backup."""
     seconds: float
 
     @property
     def changed(self) -> bool:
-        """There is a file that was not there, or was another."""
+        """A backup always writes a file."""
         return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored(Result):
-    """A schema that was replaced by a backup."""
+    """The result of a restore: a schema replaced by a backup."""
 
     database: str
     schema: str
     source: Backup
-    """What was restored."""
+    """The backup that was restored."""
     replaced: tuple[TableSize, ...]
-    """The tables that were there before, and are gone."""
+    """Tables that the schema held before."""
     current: tuple[str, ...]
-    """Revisions with which the database is stamped now."""
+    """Current revisions after the restore."""
     backup: Backup | None
-    """What was there before; None with ``--no-backup``, or where there was no schema."""
+    """Backup of what was replaced; None with ``--no-backup``, or if there was no schema."""
     restore_command: str | None
-    """The command that goes back to it."""
+    """Command that undoes the restore."""
     seconds: float
 
     @property
     def changed(self) -> bool:
-        """A restored database is another, even where it is equal."""
+        """A restore always changes the database."""
         return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedFile:
-    """A file of development data that was loaded."""
+    """A seed file that was loaded."""
 
     name: str
     seconds: float
@@ -105,17 +108,17 @@ class SeedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seeded(Result):
-    """Development data that was loaded, in one transaction."""
+    """Development data, loaded in one transaction."""
 
     environment: str
     directory: Path
     files: tuple[SeedFile, ...]
     already_loaded: int = 0
-    """Number of files that were loaded before as they are, and so were left alone."""
+    """Number of seed files skipped because an earlier run loaded them unchanged."""
 
     @property
     def changed(self) -> bool:
-        """Whether there was a file to load."""
+        """Whether a file was loaded."""
         return bool(self.files)
 
 
@@ -129,15 +132,15 @@ class DatabaseReady(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellOutput(Result):
-    """What psql wrote, where its output was asked for as data."""
+    """The output of psql, captured because of ``--json``."""
 
     output: str
     status: int
-    """psql's own exit status."""
+    """Exit status of psql."""
 
     @property
     def problem(self) -> Problem | None:
-        """A psql that failed is a failure."""
+        """A psql that failed makes the command fail."""
         if self.status == 0:
             return None
         return Problem(exit_code=ExitCode.FAILURE, message=f"psql ended with {self.status}")
@@ -145,15 +148,16 @@ class ShellOutput(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedState(Result):
-    """The embedded PostgreSQL after `start` or `stop`."""
+    """The embedded PostgreSQL after ``larp db start`` or ``larp db stop``."""
 
     running: bool
     kept: bool
-    """Whether it stays up when the last command that uses it ends."""
+    """Whether it keeps running after the last command that uses it."""
     data_directory: Path
     version: str | None
     url: str | None
     was_changed: bool
+    """Whether the command started or stopped the server."""
 
     @property
     def changed(self) -> bool:

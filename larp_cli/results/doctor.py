@@ -1,4 +1,4 @@
-"""Facts for a bug report."""
+"""Results of ``larp doctor``."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from larp_cli.results.base import Result
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One thing that was found out."""
+    """One line of the report."""
 
     name: str
     value: str
-    """With its unit. Secrets are masked."""
+    """Value with its unit. Secrets are masked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """What belongs together, as far as it could be found out."""
+    """A section of the report."""
 
     title: str
     facts: tuple[Fact, ...]
     problem: str | None = None
-    """Why there is no more; None where all could be found out."""
+    """Why the section is incomplete; None if it is complete."""
     hint: str | None = None
-    """What helps against the problem; None where nothing is known to."""
+    """What to do about the problem."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis(Result):
-    """All that helps somebody else to see what is wrong."""
+    """The report of ``larp doctor``."""
 
     sections: tuple[Section, ...]

@@ -1,4 +1,4 @@
-"""Facts of health: what each check saw, and what that adds up to."""
+"""Results of health checks."""
 
 from __future__ import annotations
 
@@ -11,126 +11,130 @@ from larp_cli.results.base import Problem, Result
 
 
 class CheckStatus(StrEnum):
-    """What a check comes to. A warning is no reason to take a service out of use."""
+    """The outcome of a check."""
 
     PASS = "pass"
+    """Nothing to do."""
     WARN = "warn"
+    """Needs attention, but the service stays ready."""
     FAIL = "fail"
+    """Something is broken."""
 
 
 class Reason(StrEnum):
-    """Why a check does not pass: a fixed list, as programs act on it.
+    """Why a check does not pass. The list is fixed, so that programs can act on it.
 
     From ``failed`` to ``unreachable`` these are the reasons of
     `larp_cli.postgres.errors.DatabaseFailure`.
     """
 
     FAILED = "failed"
-    """The server reports an error that has no reason of its own."""
+    """The server reported an error that no other reason covers."""
     AUTH = "auth"
-    """The server does not let the role in."""
+    """The server rejected the login."""
     CANCELLED = "cancelled"
-    """Somebody asked the server to cancel the check's statement."""
+    """The check's query was cancelled by another session."""
     CONNECTION_LOST = "connection_lost"
-    """The connection broke while in use."""
+    """The connection broke during the check."""
     DATABASE_MISSING = "database_missing"
-    """The server is there, the database is not."""
+    """The server answers, but the database does not exist."""
     DNS = "dns"
-    """The host name is unknown."""
+    """The host name does not resolve."""
     LOCKED = "locked"
-    """A table that was to be read stayed locked, perhaps by a migration."""
+    """A table the check reads stayed locked, perhaps by a migration."""
     NOT_POSTGRESQL = "not_postgresql"
-    """Something else listens there."""
+    """The port answers, but not as PostgreSQL."""
     PERMISSION_DENIED = "permission_denied"
-    """The role may not read what the check reads."""
+    """The role lacks a privilege that the check needs."""
     READ_ONLY = "read_only"
-    """A standby, or a database or role whose transactions are read-only."""
+    """The server is a standby, or transactions are read-only by default."""
     REFUSED = "refused"
-    """Nobody listens there."""
+    """Connection refused: nothing is listening on that port."""
     REJECTED_OPTION = "rejected_option"
-    """The server knows no such connection option, or not that value."""
+    """The server does not accept a connection option, or its value."""
     SHUTTING_DOWN = "shutting_down"
-    """A restart or an administrator ended the session."""
+    """The server is shutting down or restarting, or an administrator ended the session."""
     STARTING_UP = "starting_up"
-    """The server runs, and takes no connections yet."""
+    """The server is starting and accepts no connections yet."""
     TIMEOUT = "timeout"
     """No answer within HEALTH_DEADLINE."""
     TLS = "tls"
-    """TLS could not be agreed on."""
+    """TLS negotiation or certificate verification failed."""
     TOO_MANY_CONNECTIONS = "too_many_connections"
-    """The server has no connection left for us."""
+    """The server has no free connection."""
     UNREACHABLE = "unreachable"
-    """No connection, for a reason that is not known better."""
+    """The connection failed for a reason that no other reason covers."""
 
     CLOCK_SKEW = "clock_skew"
-    """The clocks of the server and of this machine differ."""
+    """The server's clock and this machine's clock differ."""
     CONFIGURATION = "configuration"
-    """A setting is doubtful."""
+    """A setting is questionable; ``larp config check`` shows it."""
     CONNECTIONS_HIGH = "connections_high"
-    """Few of the connections that the server grants are left."""
+    """Few of the server's connections are free."""
     EXTENSION_MISSING = "extension_missing"
-    """An extension of use is offered and not installed."""
+    """An extension is available on the server but not installed."""
     INDEX_INVALID = "index_invalid"
     """A failed CREATE INDEX CONCURRENTLY left an index behind."""
     MIGRATION_FAILED = "migration_failed"
-    """The last run of a revision did not succeed."""
+    """The last run of a revision failed or was interrupted."""
     NOT_INITIALISED = "not_initialised"
     """No revision was ever applied."""
     REPLICATION_LAG = "replication_lag"
-    """A standby is far behind its primary."""
+    """The server is a standby, far behind its primary."""
     SCHEMA_AHEAD = "schema_ahead"
-    """The database has a revision that this code does not."""
+    """The database has a revision that this code does not have."""
     SCHEMA_BEHIND = "schema_behind"
-    """A revision of this code is not applied."""
+    """Revisions are pending."""
     VERSION_UNSUPPORTED = "version_unsupported"
-    """The server is older than any that larp is tested with."""
+    """The server is older than larp supports."""
 
     DRAINING = "draining"
-    """The server got SIGTERM, and goes on for SERVE_DRAIN_SECONDS."""
+    """``larp serve`` received SIGTERM and is shutting down."""
     MONITOR_STALLED = "monitor_stalled"
-    """The last look at the database is older than it may ever be."""
+    """``larp serve`` has not checked the database for too long."""
     NOT_CHECKED = "not_checked"
-    """The server has only just started: there was no look yet."""
+    """``larp serve`` has just started and has not checked the database yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What one check saw."""
+    """The result of one check."""
 
     name: str
     status: CheckStatus
     reason: Reason | None = None
-    """Why it does not pass; None where it does."""
+    """Why the check does not pass; None if it does."""
     observed: str
-    """What it saw, with units."""
+    """What the check found, with units."""
     seconds: float
-    """How long it took."""
+    """Duration of the check."""
     hint: str | None = None
+    """What to do about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport(Result):
-    """Every check, once."""
+    """The result of ``larp health``."""
 
     status: CheckStatus
-    """The worst of all checks."""
+    """The worst status of all checks."""
     checked_at: datetime
     seconds: float
     checks: tuple[CheckResult, ...]
     skipped: tuple[str, ...] = ()
-    """Checks that could not be made, because the database did not answer."""
+    """Checks skipped because the database did not answer."""
     current: tuple[str, ...] | None = None
-    """Revisions with which the database is stamped; None where that could not be read."""
+    """Current revisions of the database; None if they could not be read."""
     pending: tuple[str, ...] | None = None
-    """Revisions that the database does not have; None where that could not be read."""
+    """Pending revisions; None if they could not be determined."""
 
     def check(self, name: str) -> CheckResult | None:
-        """Return what the named check saw, if it was made."""
+        """Return the result of the named check, if it ran."""
         return next((check for check in self.checks if check.name == name), None)
 
     @property
     def problem(self) -> Problem | None:
-        """A check that fails makes the answer a "no"; 5 where the database did not answer."""
+        """A failed check ends the command with 3, or with 5 if the database did not answer."""
         failed = [check for check in self.checks if check.status is CheckStatus.FAIL]
         if not failed:
             return None
@@ -147,21 +151,22 @@ class HealthReport(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteHealth(Result):
-    """What a running server says of its health."""
+    """The answer of a running ``larp serve``."""
 
     url: str
     http_status: int
     status: CheckStatus
     reason: Reason | None
     checked_at: datetime | None
-    """When the server last looked; None where the answer does not say."""
+    """When the server last checked the database; None if it does not say."""
     age_seconds: float | None
+    """Age of that check; None if the server does not say."""
     seconds: float
-    """How long the answer took."""
+    """How long the server took to answer."""
 
     @property
     def problem(self) -> Problem | None:
-        """Anything but a 200 is a "no"; 5 where the server's database does not answer."""
+        """Any status but 200 ends the command with 3, or with 5 if the database does not answer."""
         if self.http_status == 200:
             return None
         reason = self.reason.value if self.reason else f"HTTP {self.http_status}"
@@ -190,13 +195,13 @@ UNREACHABLE = frozenset(
         Reason.UNREACHABLE,
     }
 )
-"""Reasons that mean: the database did not answer, or refused us, in time."""
+"""Reasons that mean: the database did not answer in time, or rejected the connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving(Result):
-    """A health server that listens."""
+    """A health server that is listening."""
 
     url: str
-    """Where; ``unix:PATH`` for a Unix socket."""
+    """Where it listens; ``unix:PATH`` for a Unix socket."""
     pid: int

@@ -1,4 +1,4 @@
-"""Facts of what would be done and of what does not fit: plan, check, new revisions."""
+"""Results of planning, checking and writing revisions."""
 
 from __future__ import annotations
 
@@ -11,85 +11,85 @@ from larp_cli.results.base import Problem, Result, counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStatement:
-    """One statement that a pending revision will run."""
+    """A statement that a pending revision will run."""
 
     sql: str
     in_transaction: bool
-    """False within an ``autocommit_block``: it stays done when a later one fails."""
+    """False inside an ``autocommit_block``: the statement stays in effect if a later one fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TouchedTable:
-    """A table that a plan touches and that is there already, partitions included."""
+    """An existing table that a revision touches. Partitions are listed too."""
 
     name: str
-    """Schema and name, quoted where SQL needs it."""
+    """Schema and name, quoted where SQL requires it."""
     estimated_rows: int | None
-    """As of the last ANALYZE or VACUUM; None before the first."""
+    """The server's estimate; None before the first ANALYZE or VACUUM."""
     estimated_bytes: int | None
-    """With indexes and TOAST, as of the last ANALYZE or VACUUM; None before the first."""
+    """Size with indexes and TOAST, in bytes; None before the first ANALYZE or VACUUM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hazard:
-    """Something in a pending revision that may hurt a running service."""
+    """A statement in a pending revision that can disturb a running service."""
 
     rule: str
-    """Squawk's name of the rule, or one of larp's: ``not-rendered``, ``waiver-without-reason``."""
+    """Name of a squawk rule, or one of larp's: ``not-rendered``, ``waiver-without-reason``."""
     message: str
     advice: str | None
-    """What to do instead; None where there is no advice."""
+    """The safe way to do it; None if there is no advice."""
     statement: str | None
-    """The statement that it is about; None where it is about the revision file."""
+    """The statement; None if the hazard concerns the whole revision file."""
     waived: str | None
-    """The reason in the revision file for accepting it; None where it is not accepted."""
+    """The reason given in the revision file for accepting it; None if it is not accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRevision:
-    """A pending revision, and what it would do."""
+    """A pending revision, and what it will do."""
 
     revision: str
     down_revisions: tuple[str, ...]
     description: str
     path: Path
     sql: str | None
-    """The statements as one text; None where none could be rendered."""
+    """All statements as one text; None if none could be rendered."""
     statements: tuple[PlannedStatement, ...]
     inspects_database: bool
-    """Whether it asks the database before it acts, so that its SQL depends on the answer."""
+    """Whether the revision queries the database, so that its SQL depends on the result."""
     incomplete: str | None
-    """Why ``sql`` is not all that it will run; None where it is."""
+    """Why ``sql`` does not show everything; None if it is complete."""
     tables: tuple[TouchedTable, ...]
     hazards: tuple[Hazard, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationPlan(Result):
-    """What a migration would do, from the revision at which the database is."""
+    """What a migration would run, from the database's current revision."""
 
     database: str
     schema: str
     current: tuple[str, ...]
-    """Revisions with which the database is stamped."""
+    """Current revisions of the database."""
     target: str
-    """The revision up to which was planned, as it was asked for."""
+    """The target, as given on the command line."""
     revisions: tuple[PlannedRevision, ...]
-    """In the order in which they would run."""
+    """Pending revisions, in the order they would run."""
     hazards_checked: bool
-    """Whether hazards were looked for; it takes the extra ``lint``."""
+    """Whether squawk checked the SQL; requires the extra ``lint``."""
     required: bool
-    """Whether the answer is to be "no" when a hazard is not waived."""
+    """Whether an unaccepted hazard ends the command with 3 (``--check``)."""
 
     @property
     def unwaived(self) -> tuple[Hazard, ...]:
-        """The hazards that nobody has accepted."""
+        """The hazards that no revision file accepts."""
         found = (hazard for revision in self.revisions for hazard in revision.hazards)
         return tuple(hazard for hazard in found if hazard.waived is None)
 
     @property
     def problem(self) -> Problem | None:
-        """A hazard that is not waived is a "no" where the question was asked."""
+        """With ``--check``, an unaccepted hazard ends the command with 3."""
         if not self.required or not self.unwaived:
             return None
         rules = ", ".join(sorted({hazard.rule for hazard in self.unwaived}))
@@ -102,7 +102,7 @@ class MigrationPlan(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that does not fit between models, revision files and database."""
+    """A mismatch between models, revision files and database."""
 
     code: str
     """One of ``several_heads``, ``not_initialised``, ``pending``, ``ahead``, ``model_drift``,
@@ -113,23 +113,25 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseCheck(Result):
-    """Whether models, revision files and database fit together."""
+    """Whether models, revision files and database agree."""
 
     database: str
     schema: str
     current: tuple[str, ...]
+    """Current revisions of the database."""
     heads: tuple[str, ...]
+    """Newest revisions among the revision files."""
     checked: tuple[str, ...]
-    """What was looked at."""
+    """What was checked."""
     skipped: tuple[str, ...]
-    """What was not looked at, and why."""
+    """What was not checked, and why."""
     findings: tuple[Finding, ...]
     repair: tuple[str, ...]
-    """Alembic operations that would make the schema equal the models."""
+    """Alembic operations that would make the schema match the models."""
 
     @property
     def problem(self) -> Problem | None:
-        """Any finding is a "no"."""
+        """Any finding ends the command with 3."""
         if not self.findings:
             return None
         codes = ", ".join(dict.fromkeys(finding.code for finding in self.findings))
@@ -142,15 +144,15 @@ class DatabaseCheck(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionFile(Result):
-    """A revision file that was written, or none because nothing differs."""
+    """The result of ``larp db revision``. No file is written if nothing differs."""
 
     message: str
     revision: str | None
-    """None where nothing was written: nothing differs that a statement could change."""
+    """None if no file was written."""
     down_revisions: tuple[str, ...]
     path: Path | None
     by_hand: tuple[str, ...] = ()
-    """What differs and takes more than a statement, so that somebody has to write it."""
+    """Differences that you have to write yourself."""
 
     @property
     def changed(self) -> bool:

@@ -1,4 +1,4 @@
-"""Facts of revisions: where a database stands, what was run."""
+"""Results about revisions: the state of a database, and what was run on it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from larp_cli.results.database import Backup, LockHolder, Seeded, ServerFacts, T
 
 
 class DatabaseState(StrEnum):
-    """Where a database stands against the revisions on disk."""
+    """The database compared with the revision files."""
 
     NOT_INITIALISED = "not_initialised"
+    """No revision was ever applied."""
     BEHIND = "behind"
+    """Revisions are pending."""
     AT_HEAD = "at_head"
+    """Every revision is applied."""
     AHEAD = "ahead"
+    """The database has a revision that this code does not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One revision file."""
+    """A revision file."""
 
     revision: str
     down_revisions: tuple[str, ...]
@@ -33,31 +37,32 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationStatus(Result):
-    """Where the database stands against the revisions on disk."""
+    """The state of the database, compared with the revision files."""
 
     server: ServerFacts
     schema: str
     schema_exists: bool
     environment: str | None
-    """Environment that is stamped in the database; None before ``larp db init``."""
+    """Environment recorded in the database; None before ``larp db init``."""
     state: DatabaseState
     current: tuple[str, ...]
-    """Revisions with which the database is stamped."""
+    """Current revisions of the database."""
     heads: tuple[str, ...]
-    """Newest revisions on disk."""
+    """Newest revisions among the revision files."""
     pending: tuple[Revision, ...] = ()
-    """Revisions that would be applied; none where the database is ahead."""
+    """Revisions that ``larp db migrate`` would apply; empty if the database is ahead."""
     unknown: tuple[str, ...] = ()
-    """Stamped revisions that are not on disk: a newer version of the code applied them."""
+    """Current revisions without a revision file: newer code applied them."""
     unknown_runs: tuple[LedgerEntry, ...] = ()
-    """How the unknown revisions got in, as far as the ledger tells."""
+    """Ledger entries of the unknown revisions: who applied them, with which version."""
     lock_holders: tuple[LockHolder, ...] = ()
-    """Sessions of a migrator at work: the one that runs revisions first."""
+    """Sessions of a running migration; the one that runs the revisions comes first."""
     invalid_indexes: tuple[str, ...] = ()
+    """Indexes left invalid by a failed CREATE INDEX CONCURRENTLY."""
 
     @property
     def problem(self) -> Problem | None:
-        """Anything but a database at head is a "no"."""
+        """Any state but ``at_head`` ends the command with 3."""
         match self.state:
             case DatabaseState.AT_HEAD:
                 return None
@@ -73,7 +78,7 @@ class MigrationStatus(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedRevision:
-    """A revision that this command ran."""
+    """A revision that the command ran."""
 
     revision: str
     description: str
@@ -82,13 +87,16 @@ class AppliedRevision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrated(Result):
-    """What a migration did."""
+    """The result of a migration."""
 
     database: str
     schema: str
     before: tuple[str, ...]
+    """Current revisions before the migration."""
     after: tuple[str, ...]
+    """Current revisions after it."""
     applied: tuple[AppliedRevision, ...] = ()
+    """Revisions applied, in order."""
     seconds: float = 0.0
 
     @property
@@ -99,53 +107,60 @@ class Migrated(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Initialised(Result):
-    """A database made ready to use."""
+    """The result of ``larp db init``."""
 
     created_database: bool
+    """Whether the database was missing and has been created."""
     environment: str
+    """Environment recorded in the database."""
     migrated: Migrated
     seeded: Seeded | None = None
+    """None without ``--seed``."""
 
     @property
     def changed(self) -> bool:
-        """Whether anything had to be done."""
+        """Whether the database, its schema or its data changed."""
         seeded = self.seeded is not None and self.seeded.changed
         return self.created_database or self.migrated.changed or seeded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """A revision on disk, and whether the database has it."""
+    """A revision file, and whether the database has it."""
 
     revision: str
     down_revisions: tuple[str, ...]
     description: str
     applied: bool | None
-    """None where the database is ahead: what newer code applied may build on this one."""
+    """None if the database is ahead: a newer revision may include this one."""
     head: bool
+    """Whether no other revision follows."""
     created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History(Result):
-    """The revisions on disk, and what was run."""
+    """The revision files, and the runs recorded in the ledger."""
 
     current: tuple[str, ...]
-    """Revisions with which the database is stamped."""
+    """Current revisions of the database."""
     revisions: tuple[HistoryEntry, ...]
-    """The revisions on disk, newest first."""
+    """The revision files, newest first."""
     runs: tuple[LedgerEntry, ...] = ()
-    """The ledger, newest first; empty for a database that larp never migrated."""
+    """The ledger, newest first; empty if larp never migrated this database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WasReset(Result):
-    """A schema that was dropped and made anew."""
+    """The result of a reset: a schema dropped and initialised again."""
 
     schema: str
     dropped: tuple[TableSize, ...]
+    """Tables that the schema held before."""
     backup: Backup | None
+    """Backup of what was dropped; None with ``--no-backup``, or if there was no schema."""
     restore_command: str | None
+    """Command that undoes the reset."""
     initialised: Initialised
 
     @property
@@ -155,7 +170,7 @@ class WasReset(Result):
 
 
 class Direction(StrEnum):
-    """Which way a revision was run."""
+    """What was done with a revision."""
 
     UP = "up"
     DOWN = "down"
@@ -172,7 +187,7 @@ class RunOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """One run of a revision, as the ledger has it."""
+    """One run of a revision, as recorded in the ledger."""
 
     revision: str
     direction: str
@@ -180,65 +195,65 @@ class LedgerEntry:
     outcome: str
     """``succeeded``, ``failed`` or ``interrupted``."""
     started_at: datetime
-    """When the run began, by the database's clock."""
+    """When the run started, by the server's clock."""
     seconds: float
-    """How long it took."""
+    """Duration of the run."""
     operator: str
-    """Account of the operating system that ran larp."""
+    """Operating-system account that ran larp."""
     host: str
-    """Machine on which larp ran."""
+    """Machine that ran larp."""
     database_user: str
-    """Role as which it ran."""
+    """Database role that ran the revision."""
     larp_version: str
-    """Version of larp that ran it."""
+    """Version of larp."""
     file_sha256: str | None
-    """Hash of the revision file as it was; None for a stamp."""
+    """SHA-256 of the revision file at that time; None for a stamp."""
     error: str | None
-    """Why it failed; None where it did not."""
+    """Error message of a failed run; None if it succeeded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditedFile:
-    """A revision file that is not what it was when it ran."""
+    """A revision file that was edited after it ran."""
 
     revision: str
     path: Path
     applied_sha256: str
-    """Hash of the file that ran."""
+    """SHA-256 of the file that ran."""
     sha256: str | None
-    """Hash of the file as it is; None where it is gone."""
+    """SHA-256 of the file now; None if it is gone."""
     applied_at: datetime
     larp_version: str
-    """Version of larp that ran it."""
+    """Version of larp that ran the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocker:
-    """A session for whose lock a revision waits."""
+    """A session that holds a lock a revision waits for."""
 
     pid: int
     application: str
     user: str
     state: str
-    """What the session does, such as ``idle in transaction``."""
+    """State of the session, such as ``idle in transaction``."""
     transaction_seconds: float
-    """Age of its transaction."""
+    """Age of its transaction, in seconds."""
     query_started: datetime | None
-    """When its last statement began; the statement itself may hold data, and is not told."""
+    """When its last statement began. The statement is left out, as it may hold data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolledBack(Result):
-    """Revisions that were undone."""
+    """The result of a rollback."""
 
     database: str
     schema: str
     before: tuple[str, ...]
-    """Revisions with which the database was stamped."""
+    """Current revisions before the command."""
     after: tuple[str, ...]
-    """Revisions with which it is stamped now."""
+    """Current revisions after it."""
     undone: tuple[AppliedRevision, ...] = ()
-    """What was undone, in the order in which it was."""
+    """Revisions undone, in order."""
     seconds: float = 0.0
 
     @property
@@ -249,18 +264,18 @@ class RolledBack(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamped(Result):
-    """A revision that was recorded without being run."""
+    """The result of a stamp: a revision recorded without running it."""
 
     database: str
     schema: str
     before: tuple[str, ...]
-    """Revisions with which the database was stamped."""
+    """Current revisions before the command."""
     after: tuple[str, ...]
-    """Revisions with which it is stamped now."""
+    """Current revisions after it."""
 
     @property
     def changed(self) -> bool:
-        """Whether the database was stamped with something else before."""
+        """Whether the recorded revision changed."""
         return self.before != self.after
 
 

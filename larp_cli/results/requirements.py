@@ -1,4 +1,4 @@
-"""Facts of lock files: what an update changed, what a check found."""
+"""Results about lock files."""
 
 from __future__ import annotations
 
@@ -11,58 +11,61 @@ from larp_cli.results.base import Problem, Result, counted
 
 
 class PinChangeKind(StrEnum):
-    """What became of a pin."""
+    """How a pin changed."""
 
     ADDED = "added"
     REMOVED = "removed"
     UPGRADED = "upgraded"
     DOWNGRADED = "downgraded"
     CHANGED = "changed"
-    """The same version, with other hashes or another marker."""
+    """Same version, different hashes or markers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinChange:
-    """One package whose pin is another."""
+    """A package whose pin changed."""
 
     name: str
     kind: PinChangeKind
     before: str | None
-    """Version; None where there was none."""
+    """Version before; None if the package was added."""
     after: str | None
-    """Version; None where there is none any more."""
+    """Version after; None if the package was removed."""
     major: bool
-    """Whether the first number of the version is another."""
+    """Whether the first number of the version changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockFileDiff:
-    """One lock file, and what is different in it."""
+    """The changes in one lock file."""
 
     path: Path
-    """Relative to the project."""
+    """Path, relative to the project."""
     extras: tuple[str, ...]
+    """Extras of the project that the file includes."""
     pins: int
+    """Number of pinned packages."""
     changes: tuple[PinChange, ...]
     rewritten: bool
-    """Whether its text is another, be it only in the comments."""
+    """Whether the text differs, even if only in comments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequirementsUpdated(Result):
-    """Two lock files that belong together."""
+    """The result of an update."""
 
     project: Path
     backend: str
+    """``pip-tools`` or ``uv``."""
     order: str
-    """``dev first``, or ``main first`` where dev first could not be resolved."""
+    """``dev first``, or ``main first`` if dev first had no solution."""
     files: tuple[LockFileDiff, ...]
     notes: tuple[str, ...]
-    """What was done besides, such as a pin that exists no more."""
+    """Anything unusual, such as a pin whose version no longer exists."""
     written: bool
-    """Whether the files were written; not with ``--dry-run``, and not where nothing differs."""
+    """Whether the files were written; false with ``--dry-run``, or if nothing differs."""
     backup: str | None
-    """Name of the backup to return to; None where none was made."""
+    """Name of the backup of the old files; None if none was made."""
     seconds: float
 
     @property
@@ -73,7 +76,7 @@ class RequirementsUpdated(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockFinding:
-    """Something in the lock files that is not as it should be."""
+    """A fault in the lock files."""
 
     code: str
     """One of ``missing``, ``unreadable``, ``interrupted``, ``stale``, ``edited``,
@@ -84,17 +87,17 @@ class LockFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequirementsChecked(Result):
-    """Whether the lock files fit ``pyproject.toml`` and each other."""
+    """Whether the lock files match ``pyproject.toml`` and each other."""
 
     project: Path
     files: tuple[Path, ...]
     findings: tuple[LockFinding, ...]
     resolved: bool
-    """Whether everything was resolved anew for it, with the index."""
+    """Whether dependencies were resolved again, using the package index (``--resolve``)."""
 
     @property
     def problem(self) -> Problem | None:
-        """Any finding makes the answer a "no"."""
+        """Any finding ends the command with 3."""
         if not self.findings:
             return None
         return Problem(
@@ -106,16 +109,16 @@ class RequirementsChecked(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequirementsRolledBack(Result):
-    """Lock files that were put back."""
+    """The result of a rollback: lock files restored from a backup."""
 
     project: Path
     backup: str
-    """The backup that they came from."""
+    """Name of the backup they were restored from."""
     files: tuple[LockFileDiff, ...]
     written: bool
-    """Whether the files were written; not where they were the same already."""
+    """Whether the files were written; false if they were already the same."""
     way_back: str | None
-    """The backup of what was replaced; None where there was nothing."""
+    """Name of the backup of what was replaced; None if there was nothing to replace."""
 
     @property
     def changed(self) -> bool:
