@@ -1,7 +1,7 @@
 """Every setting of larp: its name, type, default, and why it matters.
 
-The names are those of the environment variables in lower case. ``.env.example`` is generated
-from this class, so a description is what an operator reads.
+The names are those of the environment variables, in lower case. ``.env.example`` and
+docs/settings.md are generated from this class, so operators read the descriptions.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from larp_cli.settings.words import Algorithm, Environment, LogFormat, LogLevel
 
 DEVELOPMENT_SECRET_KEY = "insecure-development-key-change-me-in-production"
 
-# PostgreSQL keeps its timeouts as milliseconds in 31 bits: less than one would switch the
-# timeout off, more would be refused by the server.
+# PostgreSQL stores timeouts as milliseconds in 31 bits. Zero would disable the timeout, and the
+# server rejects anything larger.
 Seconds = Annotated[float, Field(ge=0.001, le=2_147_483, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(ge=0, le=2_147_483, allow_inf_nan=False)]
 
 
 def _default_larp_home() -> Path:
-    # Imported here, because most who read settings name the directory themselves.
+    # Imported here: LARP_HOME is often set, and the import costs time.
     from platformdirs import site_state_path, user_data_path
 
     # As root, PostgreSQL runs under another account, which cannot reach into /root.
@@ -50,18 +50,18 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    # First, because the rules of the others ask for it.
+    # First, because the rules of other fields depend on it.
     environment: Environment = Field(
         default=Environment.DEVELOPMENT,
-        description="Where this installation stands: development, testing, staging or production. "
-        "Production refuses DEBUG, a weak SECRET_KEY and a missing DATABASE_URL, and asks more "
-        "before it destroys anything.",
+        description="The kind of installation: development, testing, staging or production. "
+        "In production larp requires DATABASE_URL and a strong SECRET_KEY, refuses DEBUG, and "
+        "asks for --allow-production before it destroys data.",
         json_schema_extra={"section": "Application", "production": "production"},
     )
     debug: bool = Field(
         default=False,
-        description="Show more of the inside when something fails. Never in production, where "
-        "strangers would see it.",
+        description="Show internal details in errors. Refused in production, where anyone "
+        "could see them.",
         json_schema_extra={"section": "Application", "development": "true"},
     )
     project_name: str = Field(
@@ -72,28 +72,29 @@ class Settings(BaseSettings):
     )
     api_v1_prefix: str = Field(
         default="/api/v1",
-        description="Path under which the API is served. Starts with a slash, ends without one.",
+        description="Path prefix of the API. Starts with a slash and does not end with one.",
         json_schema_extra={"section": "Application"},
     )
     larp_home: Path = Field(
         default_factory=_default_larp_home,
-        description="Directory of the embedded database and of the backups. By default the user's "
-        "data directory, or /var/lib/larp for root, where the account that runs PostgreSQL can "
-        "reach it.",
+        description="Directory for the embedded database and for backups. Defaults to your "
+        "user data directory. For root it is a system directory such as /var/lib/larp, because "
+        "PostgreSQL does not run as root and its account must be able to reach the files.",
         json_schema_extra={"section": "Application"},
     )
     secrets_dir: Path | None = Field(
         default=None,
-        description="Directory of files that each hold one setting and are named like it (Docker "
+        description="Directory with one file per setting, named like the setting (Docker "
         "secrets). Keeps passwords out of the environment, which every child process inherits.",
         json_schema_extra={"section": "Application", "production": "/run/secrets"},
     )
 
     database_url: SecretStr | None = Field(
         default=None,
-        description="The PostgreSQL database, as libpq writes it: several hosts, sslmode, sockets, "
-        "PGPASSFILE and the PG* variables work. Characters such as @ : / % in the password are "
-        "percent-encoded. Without it development uses an embedded PostgreSQL; production needs it.",
+        description="Connection URL of the PostgreSQL database. libpq's features work: "
+        "several hosts, sslmode, Unix sockets, PGPASSFILE and the other PG* variables. "
+        "Percent-encode @ : / % in the password. In development larp starts an embedded "
+        "PostgreSQL if this is not set; production requires it.",
         json_schema_extra={
             "section": "Database",
             "development": "postgresql://larp:larp@localhost:5432/larp",
@@ -102,9 +103,9 @@ class Settings(BaseSettings):
     )
     database_migration_url: SecretStr | None = Field(
         default=None,
-        description="Direct connection to the same database as the owner of the schema, for "
-        "migrations only. Needed where DATABASE_URL goes through a pooler such as PgBouncer, or "
-        "where the application's role may not change tables.",
+        description="Connection URL for migrations: the same database, connected directly and "
+        "as the owner of the schema. Set it if DATABASE_URL goes through a pooler such as "
+        "PgBouncer, or if the application's role may not change tables.",
         json_schema_extra={
             "section": "Database",
             "production": "postgresql://larp_owner:PASSWORD@db.internal:5432/larp",
@@ -112,79 +113,79 @@ class Settings(BaseSettings):
     )
     database_schema: str = Field(
         default="larp_manager",
-        description="Schema that holds everything of ours; `larp db reset` drops this, and only "
-        "this. Fixed once there are tables of your own: the revisions that `larp db revision` "
-        "writes name it.",
+        description="Schema that holds the tables. `larp db reset` drops this schema and "
+        "nothing else. Choose it before you write revisions: `larp db revision` writes the name "
+        "into them.",
         json_schema_extra={"section": "Database"},
     )
     database_pool_size: int = Field(
         default=20,
         ge=1,
-        description="Connections each process keeps open. Times the number of processes it must "
-        "stay below max_connections of the server.",
+        description="Connections each process keeps open. Multiplied by the number of "
+        "processes, it must stay below the server's max_connections.",
         json_schema_extra={"section": "Database", "development": "5"},
     )
     database_max_overflow: int = Field(
         default=0,
         ge=0,
-        description="Connections opened beyond the pool under load, and closed again after use.",
+        description="Extra connections a process may open under load. They are closed after use.",
         json_schema_extra={"section": "Database"},
     )
     database_pool_timeout: Seconds = Field(
         default=10.0,
-        description="Seconds to wait for a connection from the pool before giving up.",
+        description="Seconds to wait for a free connection from the pool.",
         json_schema_extra={"section": "Database"},
     )
     database_connect_timeout: Seconds = Field(
         default=10.0,
-        description="Seconds to wait for the server to answer, over all its hosts and addresses "
+        description="Seconds to wait for a connection, for all hosts and addresses of the URL "
         "together.",
         json_schema_extra={"section": "Database"},
     )
     database_statement_timeout: Seconds = Field(
         default=30.0,
-        description="Seconds after which the server cancels a statement of the application, so "
-        "that one bad query cannot hold its connection for ever.",
+        description="Seconds after which the server cancels a statement of the application, "
+        "so that one bad query cannot hold a connection forever.",
         json_schema_extra={"section": "Database"},
     )
 
     migration_lock_timeout: Seconds = Field(
         default=5.0,
-        description="Seconds that larp's own sessions wait for a lock, of a table or a row. The "
-        "application's queries queue behind a migration all that time: keep it short.",
+        description="Seconds that larp waits for a lock on a table or row. During a migration the "
+        "application's queries queue behind it for that long, so keep it short.",
         json_schema_extra={"section": "Migrations"},
     )
     migration_lock_retries: int = Field(
         default=10,
         ge=0,
-        description="How often a revision is tried again after a lock timeout, with growing "
-        "pauses.",
+        description="How often larp retries a revision after a lock timeout. The pauses "
+        "between retries grow.",
         json_schema_extra={"section": "Migrations"},
     )
     migration_statement_timeout: Seconds = Field(
         default=3600.0,
-        description="Seconds after which the server cancels a statement of a migration. It holds "
-        "its locks all that time.",
+        description="Seconds after which the server cancels a statement of a migration. The "
+        "migration holds its locks until then.",
         json_schema_extra={"section": "Migrations"},
     )
     migration_concurrently_timeout: Seconds = Field(
         default=14400.0,
-        description="Seconds for a statement with CONCURRENTLY, which blocks nobody: it waits for "
-        "every older transaction of the database.",
+        description="Seconds for a statement with CONCURRENTLY. It blocks nobody, but waits "
+        "for every older transaction in the database.",
         json_schema_extra={"section": "Migrations"},
     )
     migration_mutex_wait: SecondsOrZero = Field(
         default=300.0,
-        description="Seconds to wait for another migrator to finish; 0 gives up at once. Longer "
-        "than your longest migration, when several containers start together.",
+        description="Seconds to wait for another migration to finish; 0 does not wait. If "
+        "several containers start together, set it longer than your longest migration.",
         json_schema_extra={"section": "Migrations"},
     )
 
     secret_key: SecretStr = Field(
         default=SecretStr(DEVELOPMENT_SECRET_KEY),
-        description="Signs access tokens: who knows it can be anyone. At least 32 random "
-        "characters in production, another one for each installation; `larp config secret` makes "
-        "one. Changing it ends every session.",
+        description="Key that signs access tokens; anyone who knows it can log in as anyone. "
+        "Production requires at least 32 random characters: create one with `larp config "
+        "secret`, a different one for each installation. Changing it ends every session.",
         json_schema_extra={
             "section": "Security",
             "production": "<paste the output of `larp config secret`>",
@@ -192,19 +193,20 @@ class Settings(BaseSettings):
     )
     algorithm: Algorithm = Field(
         default=Algorithm.HS256,
-        description="How access tokens are signed: HS256, HS384 or HS512.",
+        description="Algorithm that signs access tokens: HS256, HS384 or HS512.",
         json_schema_extra={"section": "Security"},
     )
     access_token_expire_minutes: int = Field(
         default=30,
         ge=1,
-        description="Minutes an access token is good for: how long a stolen one can be used.",
+        description="Minutes until an access token expires. A stolen token works for that long.",
         json_schema_extra={"section": "Security"},
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Web sites whose pages may call the API, as origins separated by commas or as "
-        "a JSON list. * admits all, which production refuses. Empty admits none.",
+        description="Origins of the web sites that may call the API from a browser, separated "
+        "by commas or as a JSON list. Empty allows none; * allows all, and is refused in "
+        "production.",
         json_schema_extra={
             "section": "Security",
             "development": "http://localhost:3000,http://localhost:5173",
@@ -214,49 +216,50 @@ class Settings(BaseSettings):
 
     log_level: LogLevel = Field(
         default=LogLevel.INFO,
-        description="Least severity that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+        description="Lowest severity to log: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
         json_schema_extra={"section": "Logging", "development": "DEBUG"},
     )
     log_format: LogFormat = Field(
         default=LogFormat.CONSOLE,
-        description="How log records are written: console for people, json for collectors.",
+        description="Format of log records: console for people, json for log collectors.",
         json_schema_extra={"section": "Logging", "production": "json"},
     )
 
     serve_host: str = Field(
         default="127.0.0.1",
-        description="Address `larp serve` listens on. Only this machine by default; a container "
-        "needs 0.0.0.0.",
+        description="Address that `larp serve` listens on. The default accepts requests from "
+        "this machine only; in a container, use 0.0.0.0.",
         json_schema_extra={"section": "Health server", "production": "0.0.0.0"},
     )
     serve_port: int = Field(
         default=8000,
         ge=0,
         le=65535,
-        description="Port `larp serve` listens on; 0 takes any free one.",
+        description="Port that `larp serve` listens on; 0 picks a free one.",
         json_schema_extra={"section": "Health server"},
     )
     serve_drain_seconds: SecondsOrZero = Field(
         default=5.0,
-        description="Seconds to go on serving after SIGTERM while /health/ready says no, so that "
-        "load balancers notice before the port closes.",
+        description="Seconds that `larp serve` keeps answering after SIGTERM. During that "
+        "time /health/ready fails, so that load balancers stop sending traffic before the port "
+        "closes.",
         json_schema_extra={"section": "Health server", "development": "0", "production": "15"},
     )
     health_interval: Seconds = Field(
         default=5.0,
-        description="Seconds between two looks at the database. Probes read the last one, so this "
-        "is how old their answer can be.",
+        description="Seconds between two checks of the database by `larp serve`. Probes read "
+        "the latest result, so this is also how old their answer can be.",
         json_schema_extra={"section": "Health server"},
     )
     health_deadline: Seconds = Field(
         default=2.0,
-        description="Seconds one look at the database may take before it counts as failed.",
+        description="Seconds a check of the database may take before it counts as failed.",
         json_schema_extra={"section": "Health server"},
     )
     health_details_token: SecretStr | None = Field(
         default=None,
-        description="Token that lets other machines read the status details (versions, revisions, "
-        "latencies). Without it only this machine can.",
+        description="Token that lets other machines read the details: versions, revisions and "
+        "latencies. Without a token, only this machine can read them.",
         json_schema_extra={
             "section": "Health server",
             "production": "<paste the output of `larp config secret`>",

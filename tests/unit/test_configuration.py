@@ -121,10 +121,10 @@ def test_check_warns_about_a_near_miss(monkeypatch: pytest.MonkeyPatch) -> None:
     check = config_check({"secrets_dir": "run"})
 
     assert {(warning.name, warning.message) for warning in check.warnings} == {
-        ("DATABSE_URL", "is no setting (.env); did you mean DATABASE_URL?"),
-        ("LOGLEVEL", "is no setting (.env); did you mean LOG_LEVEL?"),
-        ("SECRETKEY", "is no setting (secrets files); did you mean SECRET_KEY?"),
-        ("SERVER_PORT", "is no setting (environment); did you mean SERVE_PORT?"),
+        ("DATABSE_URL", "unknown setting (.env); did you mean DATABASE_URL?"),
+        ("LOGLEVEL", "unknown setting (.env); did you mean LOG_LEVEL?"),
+        ("SECRETKEY", "unknown setting (secrets files); did you mean SECRET_KEY?"),
+        ("SERVER_PORT", "unknown setting (environment); did you mean SERVE_PORT?"),
     }
 
 
