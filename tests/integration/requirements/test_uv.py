@@ -1,10 +1,10 @@
-"""``larp requirements update --backend uv``, where uv is installed."""
+"""``larp requirements update --backend uv``."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import shlex
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +14,7 @@ from tests.requirements import LockableProject
 
 pytestmark = pytest.mark.usefixtures("resolving")
 
-UV = shutil.which("uv")
 
-
-@pytest.mark.skipif(UV is None, reason="uv is not installed")
 def test_uv_holds_to_the_same(larp: Larp, project: LockableProject) -> None:
     """The other backend gives equal pins, hashes, and no trace of this machine."""
     project.wants("click", dev=["click<8.2", "web"])
@@ -34,7 +31,6 @@ def test_uv_holds_to_the_same(larp: Larp, project: LockableProject) -> None:
     assert again.document["changed"] is False
 
 
-@pytest.mark.skipif(UV is None, reason="uv is not installed")
 def test_uv_tells_conflicts_too(larp: Larp, project: LockableProject) -> None:
     """What uv says of a conflict becomes the message, and of a missing package as well."""
     project.wants("alpha==1.0", dev=["beta"])
@@ -47,14 +43,19 @@ def test_uv_tells_conflicts_too(larp: Larp, project: LockableProject) -> None:
     assert "the index has no nonesuch" in missing.stderr
 
 
-def test_a_backend_that_is_not_there_is_named(larp: Larp, project: LockableProject) -> None:
+def test_a_backend_that_is_not_there_is_named(
+    larp: Larp, project: LockableProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Without uv the error says how to get it."""
-    if os.path.exists(os.path.join(os.path.dirname(sys.executable), "uv")):
-        pytest.skip("uv is installed")
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
     project.wants("click")
 
     outcome = larp("requirements", "update", "--backend", "uv", env={"PATH": "/nowhere"})
 
     assert outcome.exit_code == ExitCode.CONFIGURATION
     assert "hint: pip install uv" in outcome.stderr
-    assert project.names() == {"pyproject.toml"}
+    assert project.names() == {"bin", "pyproject.toml"}
