@@ -210,7 +210,7 @@ def check_table() -> str:
     """Return the health checks with what each looks at; those that decide on readiness in bold."""
     from larp_cli.health import checks
 
-    functions = {**checks.CHECKS, "configuration": checks.configuration}
+    functions = {**checks.CHECKS, "configuration": checks.check_configuration}
     rows = [
         (f"**`{name}`**" if name in checks.READY else f"`{name}`", _doc(functions[name]))
         for name in checks.NAMES

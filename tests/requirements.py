@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from larp_cli.requirements.lockfile import stamp
+from larp_cli.requirements.lockfile import add_fingerprints
 from larp_cli.requirements.project import read_project
 
 WHEELS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -110,7 +110,8 @@ class LockableProject:
             more = " \\\n    --hash=sha256:" if hashes else ""
             lines = "".join(f"{pin}{more}{_digest(pin) if hashes else ''}\n" for pin in pins)
             self.write(
-                str(target.path), stamp(f"#\n# made by a test\n#\n{lines}", target.fingerprint)
+                str(target.path),
+                add_fingerprints(f"#\n# made by a test\n#\n{lines}", target.fingerprint),
             )
         return self
 

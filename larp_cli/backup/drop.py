@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from larp_cli.errors import Locked, Refused
-from larp_cli.postgres.catalog import holders_in, named, schema_exists
+from larp_cli.postgres.catalog import describe_sessions, holders_in, schema_exists
 from larp_cli.postgres.errors import translated_errors
 
 if TYPE_CHECKING:
@@ -121,10 +121,10 @@ def drop_schema(database: Database) -> None:
         except psycopg.errors.DependentObjectsStillExist as error:
             raise hangs_outside(f"{error.diag.message_primary}; nothing was dropped") from error
         except psycopg.errors.LockNotAvailable as error:
-            holders = holders_in(connection, database.schema)
+            holders = describe_sessions(holders_in(connection, database.schema))
             raise Locked(
                 f"a table of the schema {database.schema} is in use"
-                f" by {named(holders) or 'a session that is just ending'}; nothing was dropped",
+                f" by {holders or 'a session that is just ending'}; nothing was dropped",
                 hint="let it end, or end it with pg_terminate_backend, and try again",
             ) from error
 

@@ -85,18 +85,18 @@ def alembic(
     """Declare the option that points the database commands at another project."""
 
 
-def named(value: str | None) -> str | None:
+def refuse_empty(value: str | None) -> str | None:
     """Refuse an empty name: a variable that is not set must not mean all, or the first."""
     if value is not None and not value.strip():
         raise typer.BadParameter("it is empty")
     return value
 
 
-Target = Annotated[
+TargetRevision = Annotated[
     str,
     typer.Argument(
         metavar="REVISION",
-        callback=named,
+        callback=refuse_empty,
         help="Where to stop: a revision, the beginning of one, heads, or +N.",
     ),
 ]
@@ -123,7 +123,7 @@ AllowProduction = Annotated[
 ]
 HERE = Path()
 
-Project = Annotated[
+ProjectDirectory = Annotated[
     Path,
     typer.Option("--project", metavar="DIR", help="Directory of pyproject.toml; default: here."),
 ]

@@ -64,10 +64,10 @@ FROM pg_control_system()
 """
 """The same on a primary and its standbys, and through a pooler."""
 
-type Facts = Iterable[tuple[str, object]]
+type NamedValues = Iterable[tuple[str, object]]
 
 
-def versions() -> Iterator[tuple[str, object]]:
+def collect_versions() -> Iterator[tuple[str, object]]:
     """Name the versions of all that takes part."""
     yield "larp", __version__
     yield "Python", f"{platform.python_version()} ({sys.executable})"
@@ -95,7 +95,7 @@ def _programs(name: str) -> str:
     return ", ".join(f"{major_version(path)} ({path})" for path in found)
 
 
-def machine(home: Callable[[], Path]) -> Iterator[tuple[str, object]]:
+def collect_machine(home: Callable[[], Path]) -> Iterator[tuple[str, object]]:
     """Say where larp runs, and how much room there is."""
     yield "time", datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     yield "user", f"uid {os.getuid()}, gid {os.getgid()}"
@@ -108,7 +108,7 @@ def machine(home: Callable[[], Path]) -> Iterator[tuple[str, object]]:
     yield "free on its disk", sized(shutil.disk_usage(there).free)
 
 
-def settings() -> Iterator[tuple[str, object]]:
+def collect_settings() -> Iterator[tuple[str, object]]:
     """Give every setting with its origin, what is wrong with them first."""
     from larp_cli.configuration import config_check, config_show
     from larp_cli.settings import read_sources
@@ -126,7 +126,7 @@ def settings() -> Iterator[tuple[str, object]]:
         yield setting.name, f"{setting.value} (from {setting.origin})"
 
 
-def connection(database: Database) -> Iterator[tuple[str, object]]:
+def collect_connection(database: Database) -> Iterator[tuple[str, object]]:
     """Say which server answers, as whom we enter, and what stands between."""
     yield database.url_setting, database.url.safe
     began = time.monotonic()
@@ -170,7 +170,7 @@ def _hosts(url: DatabaseUrl) -> Iterator[tuple[str, object]]:
         yield "WRONG", "more than one host is a primary: which one is meant is chance"
 
 
-def same_database(databases: Databases) -> Iterator[tuple[str, object]]:
+def collect_same_database(databases: Databases) -> Iterator[tuple[str, object]]:
     """Say whether both URLs lead to one database: what is migrated is what is used."""
     found = set()
     try:
@@ -197,13 +197,13 @@ def _pooler(database: Database, connection: psycopg.Connection) -> str:
     return "yes, with a session for each client"
 
 
-def server_settings(database: Database) -> Iterator[tuple[str, object]]:
+def collect_server_settings(database: Database) -> Iterator[tuple[str, object]]:
     """Give the server's settings that decide how migrations and probes fare."""
     with database.connection(application_name="larp-doctor") as opened:
         yield from opened.execute(ASKED_SETTINGS, (list(SERVER_SETTINGS),)).fetchall()
 
 
-def schema(database: Database, project: Project) -> Iterator[tuple[str, object]]:
+def collect_schema(database: Database, project: Project) -> Iterator[tuple[str, object]]:
     """Say where the database stands, and how its last runs ended."""
     from larp_cli.migrations.status import migration_history, migration_status
 
@@ -224,7 +224,7 @@ def schema(database: Database, project: Project) -> Iterator[tuple[str, object]]
         yield f"run of {run.revision}", f"{told} at {at}" + (f": {run.error}" if run.error else "")
 
 
-def health(subject: Subject) -> Iterator[tuple[str, object]]:
+def collect_health(subject: Subject) -> Iterator[tuple[str, object]]:
     """Make every health check once."""
     from larp_cli.health.checks import NAMES
     from larp_cli.health.inspector import inspect_once

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from larp_cli.doctor import facts
-from larp_cli.doctor.facts import Facts
+from larp_cli.doctor.facts import NamedValues
 from larp_cli.errors import CommandFailed, LarpError
 from larp_cli.results import Diagnosis, Fact, Section
 from larp_cli.settings import SettingsInvalid
@@ -75,9 +75,9 @@ class Doctor:
     def diagnose(self) -> Diagnosis:
         """Make every section of the report."""
         first = (
-            self._section("versions", facts.versions),
-            self._section("machine", lambda: facts.machine(self._home)),
-            self._section("settings", facts.settings),
+            self._section("versions", facts.collect_versions),
+            self._section("machine", lambda: facts.collect_machine(self._home)),
+            self._section("settings", facts.collect_settings),
         )
         ways = self._ways()
 
@@ -92,16 +92,16 @@ class Doctor:
             sections=(
                 *first,
                 *ways,
-                self._section("server settings", lambda: facts.server_settings(database())),
-                self._section("schema", lambda: facts.schema(database(), self._project())),
-                self._section("health", lambda: facts.health(self._subject())),
+                self._section("server settings", lambda: facts.collect_server_settings(database())),
+                self._section("schema", lambda: facts.collect_schema(database(), self._project())),
+                self._section("health", lambda: facts.collect_health(self._subject())),
             )
         )
 
     def _ways(self) -> tuple[Section, ...]:
         """Try each way to the database; migrations may have one of their own."""
         application = self._section(
-            "connection", lambda: facts.connection(self._databases().application)
+            "connection", lambda: facts.collect_connection(self._databases().application)
         )
         if not application.facts:  # not even which database is meant is known
             return (application,)
@@ -112,11 +112,14 @@ class Doctor:
             application,
             self._section(
                 "connection for migrations",
-                lambda: chain(facts.connection(migration), facts.same_database(self._databases())),
+                lambda: chain(
+                    facts.collect_connection(migration),
+                    facts.collect_same_database(self._databases()),
+                ),
             ),
         )
 
-    def _section(self, title: str, find: Callable[[], Facts]) -> Section:
+    def _section(self, title: str, find: Callable[[], NamedValues]) -> Section:
         """Gather facts for so long as they come; what stops them is a part of the report."""
         found: list[Fact] = []
         problem = hint = None

@@ -84,7 +84,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observation:
     """What a check saw."""
 
     status: CheckStatus
@@ -93,29 +93,29 @@ class Seen:
     hint: str | None = None
 
 
-def passed(observed: str) -> Seen:
+def passed(observed: str) -> Observation:
     """Say that all is well."""
-    return Seen(CheckStatus.PASS, observed)
+    return Observation(CheckStatus.PASS, observed)
 
 
-def warned(observed: str, reason: Reason, hint: str | None = None) -> Seen:
+def warned(observed: str, reason: Reason, hint: str | None = None) -> Observation:
     """Say what somebody should look at."""
-    return Seen(CheckStatus.WARN, observed, reason, hint)
+    return Observation(CheckStatus.WARN, observed, reason, hint)
 
 
-def failed(observed: str, reason: Reason, hint: str | None = None) -> Seen:
+def failed(observed: str, reason: Reason, hint: str | None = None) -> Observation:
     """Say what makes the database unfit for use."""
-    return Seen(CheckStatus.FAIL, observed, reason, hint)
+    return Observation(CheckStatus.FAIL, observed, reason, hint)
 
 
-def database(look: Look) -> Seen:
+def check_answer(look: Look) -> Observation:
     """The database answers."""
     began = time.monotonic()
     look.connection.execute("SELECT 1")
     return passed(f"answers in {(time.monotonic() - began) * 1000:.1f} ms")
 
 
-def version(look: Look) -> Seen:
+def check_version(look: Look) -> Observation:
     """The server's version is one that larp is tested with."""
     number = look.connection.info.server_version
     told = f"PostgreSQL {number // 10000}.{number % 10000}"
@@ -125,7 +125,7 @@ def version(look: Look) -> Seen:
     return passed(told)
 
 
-def writable(look: Look) -> Seen:
+def check_writable(look: Look) -> Observation:
     """The server takes writes; a standby says how far it is behind."""
     row = look.connection.execute(WRITABLE).fetchone()
     assert row is not None
@@ -145,7 +145,7 @@ def writable(look: Look) -> Seen:
     return passed("a primary, takes writes")
 
 
-def schema(look: Look) -> Seen:
+def check_schema(look: Look) -> Observation:
     """The schema, and in it the version table, is there."""
     subject = look.subject
     path = (
@@ -164,7 +164,7 @@ def schema(look: Look) -> Seen:
     return passed(f"the schema is {look.schema}")
 
 
-def revision(look: Look) -> Seen:
+def check_revision(look: Look) -> Observation:
     """The database stands at the heads of the revisions on disk."""
     if look.unseen is not None:
         return failed("not known, as the schema cannot be looked at", look.unseen)
@@ -187,7 +187,7 @@ def revision(look: Look) -> Seen:
     return passed(f"at {', '.join(look.current) or 'base'}, nothing pending")
 
 
-def connections(look: Look) -> Seen:
+def check_connections(look: Look) -> Observation:
     """There are connections left for those who need one."""
     row = look.connection.execute(CONNECTIONS).fetchone()
     assert row is not None
@@ -202,7 +202,7 @@ def connections(look: Look) -> Seen:
     return passed(told)
 
 
-def extensions(look: Look) -> Seen:
+def check_extensions(look: Look) -> Observation:
     """The extensions of use are installed, where the server offers them."""
     wanted = look.subject.extensions
     offered = dict(_extensions(look, wanted))
@@ -218,7 +218,7 @@ def _extensions(look: Look, wanted: tuple[str, ...]) -> list[tuple[str, bool]]:
     return list(look.connection.execute(EXTENSIONS, (list(wanted),))) if wanted else []
 
 
-def indexes(look: Look) -> Seen:
+def check_indexes(look: Look) -> Observation:
     """No failed CREATE INDEX CONCURRENTLY has left an index that is written and never read."""
     found = invalid_indexes(look.connection, look.schema or look.subject.schema)
     invalid = [name for _, name in found]
@@ -228,7 +228,7 @@ def indexes(look: Look) -> Seen:
     return passed("all valid")
 
 
-def ledger(look: Look) -> Seen:
+def check_ledger(look: Look) -> Observation:
     """The last run of a revision succeeded."""
     candidates = [*look.subject.ledger_schemas, *((look.schema,) if look.schema else ())]
     found = look.connection.execute(LEDGERS, {"schemas": candidates}).fetchone()
@@ -246,7 +246,7 @@ def ledger(look: Look) -> Seen:
     return passed("the last run succeeded")
 
 
-def clock(look: Look) -> Seen:
+def check_clock(look: Look) -> Observation:
     """The clocks of the server and of this machine agree."""
     before = datetime.now(UTC)
     row = look.connection.execute("SELECT clock_timestamp()").fetchone()
@@ -261,24 +261,24 @@ def clock(look: Look) -> Seen:
     return passed(told)
 
 
-def configuration(subject: Subject) -> Seen:
+def check_configuration(subject: Subject) -> Observation:
     """The settings are sound; what is wrong with them has stopped larp before."""
     if subject.warnings:
         return warned("; ".join(subject.warnings), Reason.CONFIGURATION, "larp config check")
     return passed("the settings are sound")
 
 
-CHECKS: dict[str, Callable[[Look], Seen]] = {
-    "database": database,
-    "version": version,
-    "writable": writable,
-    "schema": schema,
-    "revision": revision,
-    "connections": connections,
-    "extensions": extensions,
-    "indexes": indexes,
-    "ledger": ledger,
-    "clock": clock,
+CHECKS: dict[str, Callable[[Look], Observation]] = {
+    "database": check_answer,
+    "version": check_version,
+    "writable": check_writable,
+    "schema": check_schema,
+    "revision": check_revision,
+    "connections": check_connections,
+    "extensions": check_extensions,
+    "indexes": check_indexes,
+    "ledger": check_ledger,
+    "clock": check_clock,
 }
 """By name, in the order in which they are made; the first is what the others need."""
 

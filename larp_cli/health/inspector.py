@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from larp_cli.health.checks import CHECKS, NAMES, Look, Seen, configuration
+from larp_cli.health.checks import CHECKS, NAMES, Look, Observation, check_configuration
 from larp_cli.health.subject import Subject
 from larp_cli.postgres.connection import TIMEOUTS, Connection, connect, hang_up
 from larp_cli.postgres.errors import DatabaseFailure, ServerUnreachable, StatementTimeout, translate
@@ -70,7 +70,7 @@ class Inspector:
         if set(names) & set(CHECKS):
             results, look = self._look(names, end)
         if "configuration" in names:
-            results.append(_told("configuration", configuration(self._subject), 0.0))
+            results.append(_told("configuration", check_configuration(self._subject), 0.0))
         made = {result.name for result in results}
         return HealthReport(
             status=max((result.status for result in results), key=_badness),
@@ -151,11 +151,11 @@ class Inspector:
                 return None
         return connection
 
-    def _made(self, name: str, check: Callable[[Look], Seen], look: Look) -> CheckResult:
+    def _made(self, name: str, check: Callable[[Look], Observation], look: Look) -> CheckResult:
         """Make one check; an error of its statement is its own, any other ends the look."""
         began = time.monotonic()
         try:
-            seen: Seen = self._bounded(check, look) if self._is_pooled else check(look)
+            seen: Observation = self._bounded(check, look) if self._is_pooled else check(look)
         except psycopg.Error as error:
             failure = translate(error, self._subject.url)
             lost = look.connection.closed or not isinstance(error, psycopg.DatabaseError)
@@ -166,7 +166,7 @@ class Inspector:
                 look.unseen = seen.reason
         return _told(name, seen, time.monotonic() - began)
 
-    def _bounded(self, check: Callable[[Look], Seen], look: Look) -> Seen:
+    def _bounded(self, check: Callable[[Look], Observation], look: Look) -> Observation:
         """Make a check in a transaction that brings its own timeouts.
 
         Else each look at a locked table would leave another session waiting at the server.
@@ -225,7 +225,7 @@ class Inspector:
             connection.close()
 
     def _timed_out(self) -> CheckResult:
-        seen = Seen(
+        seen = Observation(
             CheckStatus.FAIL,
             f"no answer within {self._deadline:g} s",
             Reason.TIMEOUT,
@@ -234,7 +234,7 @@ class Inspector:
         return _told("database", seen, self._deadline)
 
     def _unanswered(self, failure: DatabaseFailure) -> CheckResult:
-        seen = Seen(CheckStatus.FAIL, failure.message, Reason(failure.reason), failure.hint)
+        seen = Observation(CheckStatus.FAIL, failure.message, Reason(failure.reason), failure.hint)
         return _told("database", seen, 0.0)
 
 
@@ -247,17 +247,17 @@ def inspect_once(subject: Subject, names: tuple[str, ...], *, deadline: float) -
         inspector.close()
 
 
-def _of_statement(failure: DatabaseFailure) -> Seen:
+def _of_statement(failure: DatabaseFailure) -> Observation:
     """Say what the failure of one check's statement means; the server answers."""
     if isinstance(failure, StatementTimeout):  # `timeout` is for a database that does not
-        return Seen(
+        return Observation(
             CheckStatus.FAIL,
             "the check took too long",
             Reason.FAILED,
             "raise HEALTH_DEADLINE, or see what keeps the server busy",
         )
     hint = "larp db status" if failure.reason == Reason.LOCKED else failure.hint
-    return Seen(CheckStatus.FAIL, failure.message, Reason(failure.reason), hint)
+    return Observation(CheckStatus.FAIL, failure.message, Reason(failure.reason), hint)
 
 
 def _ends_session(failure: DatabaseFailure) -> bool:
@@ -265,7 +265,7 @@ def _ends_session(failure: DatabaseFailure) -> bool:
     return isinstance(failure, ServerUnreachable) and not isinstance(failure, StatementTimeout)
 
 
-def _told(name: str, seen: Seen, seconds: float) -> CheckResult:
+def _told(name: str, seen: Observation, seconds: float) -> CheckResult:
     return CheckResult(
         name=name,
         status=seen.status,

@@ -54,7 +54,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Snapshot:
     """What the monitor saw last, and when."""
 
     report: HealthReport
@@ -74,7 +74,7 @@ class Monitor:
         self._inspector = Inspector(subject, deadline=deadline)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="larp-monitor", daemon=True)
-        self._seen: Seen | None = None
+        self._seen: Snapshot | None = None
         self._samples: deque[Sample] = deque(
             maxlen=max(2, min(HISTORY_POINTS, int(HISTORY_SECONDS / interval)))
         )
@@ -105,7 +105,7 @@ class Monitor:
         return self._draining
 
     @property
-    def seen(self) -> Seen | None:
+    def seen(self) -> Snapshot | None:
         """What was seen last; None before the first look has ended."""
         return self._seen
 
@@ -139,7 +139,7 @@ class Monitor:
             return Verdict(CheckStatus.FAIL, Reason.DRAINING)
         return self._unseen() or self._of().ready
 
-    def _of(self) -> Seen:
+    def _of(self) -> Snapshot:
         assert self._seen is not None
         return self._seen
 
@@ -170,7 +170,7 @@ class Monitor:
 
     def _note(self, report: HealthReport) -> None:
         answered = report.check("database")
-        seen = Seen(
+        seen = Snapshot(
             report=report,
             monotonic=time.monotonic(),
             database=_failing(report, ("database",)) or Verdict(CheckStatus.PASS),

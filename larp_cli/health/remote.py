@@ -21,7 +21,7 @@ LARGEST_ANSWER = 65_536
 """Bytes of an answer that are read."""
 
 
-class ServerUnreachable(LarpError):
+class HealthServerUnreachable(LarpError):
     """Nothing that speaks HTTP answered at the URL, or not in time."""
 
     exit_code = ExitCode.UNREACHABLE
@@ -49,7 +49,7 @@ def ask_server(url: str, *, timeout: float) -> RemoteHealth:
 
     Raises:
         UsageError: The URL is none.
-        ServerUnreachable: There was no answer.
+        HealthServerUnreachable: There was no answer.
     """
     began = time.monotonic()
     answer: Queue[tuple[int, bytes] | Exception] = Queue()
@@ -65,7 +65,7 @@ def ask_server(url: str, *, timeout: float) -> RemoteHealth:
     if isinstance(got, UsageError):
         raise got
     if isinstance(got, Exception):
-        raise ServerUnreachable(
+        raise HealthServerUnreachable(
             f"no answer from {url}: {_reason(got)}",
             hint="see whether larp serve runs there, and on which port",
         ) from got

@@ -54,7 +54,7 @@ def state_of(script: ScriptDirectory, current: tuple[str, ...]) -> DatabaseState
     return DatabaseState.BEHIND if current else DatabaseState.NOT_INITIALISED
 
 
-def history(script: ScriptDirectory, current: tuple[str, ...]) -> History:
+def list_revisions(script: ScriptDirectory, current: tuple[str, ...]) -> History:
     """List the revisions on disk, newest first."""
     applied = ancestors(script, current)
     others = None if unknown(script, current) else False

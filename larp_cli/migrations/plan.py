@@ -84,9 +84,9 @@ def _planned(
     squawk: Path | None,
 ) -> tuple[PlannedRevision, ...]:
     from larp_cli.migrations.lint.hazards import Suspect, find_hazards
-    from larp_cli.migrations.lint.offline import render
+    from larp_cli.migrations.lint.offline import render_sql
 
-    rendered = render(database, project, work, current)
+    rendered = render_sql(database, project, work, current)
     suspects = [
         Suspect(Path(project.script.get_revision(item.revision).path), rendered[item.revision])
         for item in work

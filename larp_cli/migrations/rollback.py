@@ -97,9 +97,9 @@ def _stake(database: Database, project: Project, work: Sequence[Work], observer:
 
     Of revisions whose SQL cannot be told beforehand every table of the schema is at stake.
     """
-    from larp_cli.migrations.lint.offline import render
+    from larp_cli.migrations.lint.offline import render_sql
 
-    rendered = render(database, project, work, current_heads(database))
+    rendered = render_sql(database, project, work, current_heads(database))
     names: set[TableName] = set()
     for item in work:
         observer.note(f"will be undone: {item.revision} {item.description}")

@@ -95,6 +95,6 @@ def migration_history(database: Database, project: Project) -> History:
         ConfigurationError: The revision files cannot be read.
     """
     database = placed(database, project)
-    history = graph.history(project.script, current_heads(database))
+    history = graph.list_revisions(project.script, current_heads(database))
     with database.connection() as connection:
         return replace(history, runs=Ledger(database).runs(connection))

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from larp_cli.errors import ConfigurationError, LarpError, Locked
-from larp_cli.postgres.catalog import holders_in, named
+from larp_cli.postgres.catalog import describe_sessions, holders_in
 from larp_cli.postgres.errors import translated_errors
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def read_heads(connection: psycopg.Connection, database: Database) -> tuple[str,
         holders = holders_in(connection, database.schema, database.version_table)
         raise Locked(
             f"the version table {database.schema}.{database.version_table} is locked"
-            f" by {named(holders) or 'a session that is just ending'}",
+            f" by {describe_sessions(holders) or 'a session that is just ending'}",
             hint="let it end, or end it with pg_terminate_backend, and try again",
         ) from error
 

@@ -173,7 +173,7 @@ def _blockers(rows: Iterable[tuple[Any, ...]]) -> tuple[Blocker, ...]:
     )
 
 
-def named(blockers: Sequence[Blocker]) -> str:
+def describe_sessions(blockers: Sequence[Blocker]) -> str:
     """Name sessions so that an operator finds them: pid, application, user, age."""
     return ", ".join(
         f"pid {blocker.pid} ({blocker.application or 'unnamed'}, user {blocker.user},"

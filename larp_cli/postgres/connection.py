@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_attempts, make_conninfo
 from larp_cli.postgres.errors import DatabaseFailure, combined, is_final, translate
 from larp_cli.postgres.url import DatabaseUrl, Host
 
-Result = TypeVar("Result")
+Value = TypeVar("Value")
 
 type Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -108,10 +108,10 @@ def connect(
 
 def within(
     seconds: float,
-    work: Callable[[], Result],
+    work: Callable[[], Value],
     *,
-    discard: Callable[[Result], object] = lambda result: None,
-) -> Result:
+    discard: Callable[[Value], object] = lambda result: None,
+) -> Value:
     """Run ``work``, and stop waiting for it after so many seconds of the wall clock.
 
     Name lookup and a server that hangs cannot be interrupted, only left behind: the work
@@ -120,7 +120,7 @@ def within(
     Raises:
         psycopg.errors.ConnectionTimeout: the time is up.
     """
-    future: Future[Result] = Future()
+    future: Future[Value] = Future()
 
     def run() -> None:
         try:
@@ -128,7 +128,7 @@ def within(
         except Exception as error:
             future.set_exception(error)
 
-    def clear_up(late: Future[Result]) -> None:
+    def clear_up(late: Future[Value]) -> None:
         with suppress(Exception):
             discard(late.result())
 

@@ -31,7 +31,7 @@ ROUNDS = 12
 """Several: traffic may hide the sharing once, and one address may be several poolers."""
 
 
-class PoolExhausted(TooManyConnections):
+class NoSecondSession(TooManyConnections):
     """A pooler has no second session for us; a migration needs two at the same time."""
 
     phrase = "is behind a pooler that has no second session for role '{user}'"
@@ -57,12 +57,12 @@ def require_session(database: Database, connection: psycopg.Connection) -> None:
     try:
         shared = any(_is_shared(database, connection, own) for _ in range(ROUNDS))
     except (ConnectTimeout, psycopg.errors.ConnectionTimeout) as error:
-        raise PoolExhausted.at(database.url) from error
+        raise NoSecondSession.at(database.url) from error
     except psycopg.errors.ProtocolViolation as error:
         # PgBouncer's words; the other thing it says with this SQLSTATE is query_wait_timeout.
         shared = "statement pooling" in str(error)
         if not shared:
-            raise PoolExhausted.at(database.url) from error
+            raise NoSecondSession.at(database.url) from error
     if shared:
         raise _refusal(database, connection)
 

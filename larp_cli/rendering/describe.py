@@ -20,16 +20,16 @@ def describe(result: results.Result) -> list[Part]:
     raise TypeError(f"no description of {type(result).__name__}")
 
 
-describe.register(inspection.of_plan)
-describe.register(inspection.of_check)
-describe.register(inspection.of_revision_file)
-describe.register(health.of_report)
-describe.register(health.of_remote)
-describe.register(health.of_serving)
-describe.register(doctor.of_diagnosis)
-describe.register(requirements.of_update)
-describe.register(requirements.of_check)
-describe.register(requirements.of_rollback)
+describe.register(inspection.describe_plan)
+describe.register(inspection.describe_database_check)
+describe.register(inspection.describe_revision_file)
+describe.register(health.describe_health_report)
+describe.register(health.describe_remote_health)
+describe.register(health.describe_serving)
+describe.register(doctor.describe_diagnosis)
+describe.register(requirements.describe_requirements_update)
+describe.register(requirements.describe_requirements_check)
+describe.register(requirements.describe_requirements_rollback)
 
 
 @describe.register

@@ -6,7 +6,7 @@ from larp_cli import results
 from larp_cli.rendering.document import Line, Part, Table
 
 
-def of_diagnosis(diagnosis: results.Diagnosis) -> list[Part]:
+def describe_diagnosis(diagnosis: results.Diagnosis) -> list[Part]:
     """Describe every section, and why one has no more."""
     parts: list[Part] = []
     for section in diagnosis.sections:

@@ -6,7 +6,7 @@ from larp_cli import results
 from larp_cli.rendering.document import Facts, Line, Part, Table
 
 
-def of_report(report: results.HealthReport) -> list[Part]:
+def describe_health_report(report: results.HealthReport) -> list[Part]:
     """Describe every check: what it came to, what it saw, and what to do."""
     rows = tuple(
         (
@@ -24,7 +24,7 @@ def of_report(report: results.HealthReport) -> list[Part]:
     return parts
 
 
-def of_remote(answer: results.RemoteHealth) -> list[Part]:
+def describe_remote_health(answer: results.RemoteHealth) -> list[Part]:
     """Describe what a server said."""
     rows = [
         ("server", answer.url),
@@ -37,6 +37,6 @@ def of_remote(answer: results.RemoteHealth) -> list[Part]:
     return [Facts(tuple(rows))]
 
 
-def of_serving(serving: results.Serving) -> list[Part]:
+def describe_serving(serving: results.Serving) -> list[Part]:
     """Describe where a server listens."""
     return [Line(f"serving on {serving.url}")]

@@ -9,7 +9,7 @@ from larp_cli.rendering.document import Block, Facts, Line, Part, Table
 from larp_cli.results.base import sized
 
 
-def of_plan(plan: results.MigrationPlan) -> list[Part]:
+def describe_plan(plan: results.MigrationPlan) -> list[Part]:
     """Describe a plan: each revision with its SQL, its tables and its hazards."""
     at = ", ".join(plan.current) or "nothing"
     if not plan.revisions:
@@ -25,7 +25,7 @@ def of_plan(plan: results.MigrationPlan) -> list[Part]:
     return parts
 
 
-def of_check(check: results.DatabaseCheck) -> list[Part]:
+def describe_database_check(check: results.DatabaseCheck) -> list[Part]:
     """Describe a check: what was looked at, what was found, and how to mend it."""
     parts: list[Part] = [Line(f"checked: {', '.join(check.checked)}")]
     parts.extend(Line(f"not checked: {what}") for what in check.skipped)
@@ -40,7 +40,7 @@ def of_check(check: results.DatabaseCheck) -> list[Part]:
     return parts
 
 
-def of_revision_file(written: results.RevisionFile) -> list[Part]:
+def describe_revision_file(written: results.RevisionFile) -> list[Part]:
     """Describe a revision file that was written, or say that none was needed."""
     warnings = [Line(f"warning: to be done by hand: {what}") for what in written.by_hand]
     if written.path is None:

@@ -9,7 +9,7 @@ from larp_cli.rendering.document import Line, Part, Table
 from larp_cli.results.base import counted
 
 
-def of_update(done: results.RequirementsUpdated) -> list[Part]:
+def describe_requirements_update(done: results.RequirementsUpdated) -> list[Part]:
     """Describe what changed in each file, and how it was resolved."""
     parts = [part for file in done.files for part in _changes(file)]
     parts += [Line(f"note: {note}") for note in done.notes]
@@ -23,7 +23,7 @@ def of_update(done: results.RequirementsUpdated) -> list[Part]:
     return parts
 
 
-def of_check(checked: results.RequirementsChecked) -> list[Part]:
+def describe_requirements_check(checked: results.RequirementsChecked) -> list[Part]:
     """Describe what does not fit."""
     names = " and ".join(str(path) for path in checked.files)
     if not checked.findings:
@@ -33,7 +33,7 @@ def of_check(checked: results.RequirementsChecked) -> list[Part]:
     return [Table("Findings", ("code", "finding"), rows)]
 
 
-def of_rollback(done: results.RequirementsRolledBack) -> list[Part]:
+def describe_requirements_rollback(done: results.RequirementsRolledBack) -> list[Part]:
     """Describe what was put back."""
     parts = [part for file in done.files for part in _changes(file)]
     if not done.written:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from larp_cli.errors import CommandFailed, ConfigurationError
-from larp_cli.requirements.explain import Failure, FailureKind, explained
+from larp_cli.requirements.explain import Failure, FailureKind, explain_failure
 from larp_cli.requirements.index import PrivateWords
 from larp_cli.requirements.lockfile import Pin
 from larp_cli.requirements.process import ResolverProcess
@@ -126,7 +126,7 @@ class Compiler:
             log.debug("%s, %s: %s", self._options.backend, job.target.path, line)
         if code != 0 or not output.exists():
             other = str(job.constrained_by) if job.constrained_by else None
-            raise CompileFailed(job.target, explained(said, other))
+            raise CompileFailed(job.target, explain_failure(said, other))
         return self._without_places(output.read_text(encoding="utf-8"), job, directory)
 
     def _run(self, words: list[str]) -> tuple[int, str]:

@@ -49,7 +49,7 @@ _FULL = re.compile(r"No space left on device|File too large|Disk quota exceeded"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def explained(said: str, constrained_by: str | None = None) -> Failure:
+def explain_failure(said: str, constrained_by: str | None = None) -> Failure:
     """Find out from what a resolver wrote why it gave up, and what to do.
 
     Args:

@@ -90,7 +90,7 @@ def parse(text: str) -> LockFile:
     return LockFile(pins, tuple(options), _stamped(text, INPUTS), intact)
 
 
-def seed(text: str) -> tuple[Pin, ...]:
+def salvage_pins(text: str) -> tuple[Pin, ...]:
     """Read the pins of a lock file that may be broken.
 
     Their hashes are left out unless they are those that were written: a version that was
@@ -104,7 +104,7 @@ def seed(text: str) -> tuple[Pin, ...]:
     return tuple(replace(pin, hashes=()) for pin in found.values())
 
 
-def stamp(text: str, inputs: str | None) -> str:
+def add_fingerprints(text: str, inputs: str | None) -> str:
     """Write into the head of a lock file what it was made from, and what it pins."""
     lines = text.splitlines(keepends=True)
     head = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))

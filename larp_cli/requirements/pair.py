@@ -129,7 +129,7 @@ class PairCompiler:
         self._observer = observer
         self._options = options
         self._seeds = {
-            target.name: () if options.upgrade else lockfile.seed(before[target.name] or "")
+            target.name: () if options.upgrade else lockfile.salvage_pins(before[target.name] or "")
             for target in project.targets
         }
         self._notes: list[str] = []
@@ -175,7 +175,7 @@ class PairCompiler:
         text = self._with_fewer_pins(job)
         self._observer.finished(f"compiled {path} in {time.monotonic() - began:.1f} s")
         self._tell_what_was_not_kept(job, parse(text))
-        return lockfile.stamp(text, job.target.fingerprint)
+        return lockfile.add_fingerprints(text, job.target.fingerprint)
 
     def _with_fewer_pins(self, job: Job) -> str:
         """Compile; without the old pins where these, which need not hold, stand in the way."""

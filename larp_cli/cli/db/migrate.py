@@ -6,7 +6,7 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import Target, Wait
+from larp_cli.cli.options import TargetRevision, Wait
 
 app = new_app()
 
@@ -14,7 +14,7 @@ app = new_app()
 @app.command(cls=DatabaseCommand)
 def migrate(
     ctx: typer.Context,
-    revision: Target = "head",
+    revision: TargetRevision = "head",
     plan: Annotated[
         bool, typer.Option("--plan", help="Show what would run, and change nothing.")
     ] = False,

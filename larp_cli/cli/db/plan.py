@@ -6,7 +6,7 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import Target
+from larp_cli.cli.options import TargetRevision
 
 app = new_app()
 
@@ -14,7 +14,7 @@ app = new_app()
 @app.command(cls=DatabaseCommand)
 def plan(
     ctx: typer.Context,
-    revision: Target = "head",
+    revision: TargetRevision = "head",
     check: Annotated[
         bool, typer.Option("--check", help="End with 3 when a hazard is not waived.")
     ] = False,

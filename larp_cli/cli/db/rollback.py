@@ -7,7 +7,7 @@ import typer
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.confirmation import typed_name
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import AllowProduction, Confirm, Yes, named
+from larp_cli.cli.options import AllowProduction, Confirm, Yes, refuse_empty
 from larp_cli.errors import UsageError
 
 app = new_app()
@@ -22,7 +22,7 @@ def rollback(
     to: Annotated[
         str | None,
         typer.Option(
-            metavar="REV", callback=named, help="Undo what came after REV, or base for all."
+            metavar="REV", callback=refuse_empty, help="Undo what came after REV, or base for all."
         ),
     ] = None,
     confirm: Confirm = None,

@@ -6,7 +6,7 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import AllowProduction, named
+from larp_cli.cli.options import AllowProduction, refuse_empty
 
 app = new_app()
 
@@ -17,7 +17,9 @@ def seed(
     env: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", callback=named, help="Load seeds/NAME/*.sql too; default: ENVIRONMENT."
+            metavar="NAME",
+            callback=refuse_empty,
+            help="Load seeds/NAME/*.sql too; default: ENVIRONMENT.",
         ),
     ] = None,
     allow_production: AllowProduction = False,

@@ -7,7 +7,7 @@ import typer
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.confirmation import typed_name
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import AllowProduction, Confirm, Yes, named
+from larp_cli.cli.options import AllowProduction, Confirm, Yes, refuse_empty
 
 app = new_app()
 
@@ -16,7 +16,7 @@ app = new_app()
 def stamp(
     ctx: typer.Context,
     revision: Annotated[
-        str, typer.Argument(callback=named, help="A revision, head, heads or base.")
+        str, typer.Argument(callback=refuse_empty, help="A revision, head, heads or base.")
     ],
     confirm: Confirm = None,
     yes: Yes = False,

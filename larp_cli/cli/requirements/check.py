@@ -6,7 +6,7 @@ import typer
 
 from larp_cli.cli.commands import LarpCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import HERE, Project, ResolverBackend
+from larp_cli.cli.options import HERE, ProjectDirectory, ResolverBackend
 
 app = new_app()
 
@@ -14,7 +14,7 @@ app = new_app()
 @app.command(cls=LarpCommand)
 def check(
     ctx: typer.Context,
-    project: Project = HERE,
+    project: ProjectDirectory = HERE,
     resolve: Annotated[
         bool, typer.Option("--resolve", help="Resolve anew as well, which asks the index.")
     ] = False,

@@ -7,7 +7,7 @@ import typer
 
 from larp_cli.cli.commands import LarpCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import HERE, Keep, Project, named
+from larp_cli.cli.options import HERE, Keep, ProjectDirectory, refuse_empty
 
 app = new_app()
 
@@ -18,10 +18,11 @@ def rollback(
     which: Annotated[
         str | None,
         typer.Argument(
-            callback=named, help="The backup, or the beginning of its name; default: the newest."
+            callback=refuse_empty,
+            help="The backup, or the beginning of its name; default: the newest.",
         ),
     ] = None,
-    project: Project = HERE,
+    project: ProjectDirectory = HERE,
     keep: Keep = 5,
 ) -> None:
     """Put the lock files of a backup back, both of them.

@@ -7,7 +7,7 @@ import typer
 
 from larp_cli.cli.commands import LarpCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import HERE, Keep, Project, ResolverBackend
+from larp_cli.cli.options import HERE, Keep, ProjectDirectory, ResolverBackend
 
 app = new_app()
 
@@ -15,7 +15,7 @@ app = new_app()
 @app.command(cls=LarpCommand)
 def update(
     ctx: typer.Context,
-    project: Project = HERE,
+    project: ProjectDirectory = HERE,
     upgrade: Annotated[
         bool, typer.Option("--upgrade", "-U", help="Bring every pin to the newest that fits.")
     ] = False,

@@ -168,7 +168,7 @@ def _json(content: Any, status: int = 200, media_type: str = "application/json")
     return Response(text, status, NO_STORE, media_type)
 
 
-def _html(page: pages.Page) -> Response:
+def _html(page: pages.HtmlPage) -> Response:
     headers = NO_STORE | HARMLESS | {"content-security-policy": page.content_security_policy}
     return Response(page.html, headers=headers, media_type="text/html")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from statistics import median
 
-from larp_cli.health.http.words import duration, milliseconds
+from larp_cli.health.http.words import duration, format_latency
 from larp_cli.health.monitor import Sample
 
 WIDTH, HEIGHT = 600.0, 100.0
@@ -104,7 +104,9 @@ def _told(samples: Sequence[Sample]) -> str:
     span, looks = duration(_span(samples)), len(samples)
     if not answers:
         return f"In the last {span} the database answered none of {looks} looks."
-    usual = f"usually within {milliseconds(median(answers))}, at most {milliseconds(max(answers))}"
+    usual = (
+        f"usually within {format_latency(median(answers))}, at most {format_latency(max(answers))}"
+    )
     if not missed:
         return f"In the last {span} the database answered all {looks} looks, {usual}."
     return (

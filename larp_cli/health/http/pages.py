@@ -51,14 +51,14 @@ _MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HtmlPage:
     """A page, and what it may do."""
 
     html: str
     content_security_policy: str
 
 
-def status_page(monitor: Monitor, *, project: str, api_prefix: str, details: bool) -> Page:
+def status_page(monitor: Monitor, *, project: str, api_prefix: str, details: bool) -> HtmlPage:
     """Show how it stands, and the checks to those who may see ``details``."""
     verdict, seen = monitor.ready, monitor.seen
     report = seen.report if seen is not None else None
@@ -77,10 +77,10 @@ def status_page(monitor: Monitor, *, project: str, api_prefix: str, details: boo
         access_hidden=" hidden" if details else "",
         json_link=_json_link(api_prefix) if details else "",
     )
-    return Page(html, _policy(style, script))
+    return HtmlPage(html, _policy(style, script))
 
 
-def docs_page(document: dict[str, Any]) -> Page:
+def docs_page(document: dict[str, Any]) -> HtmlPage:
     """Show an OpenAPI document."""
     style = _static("page.css")
     html = Template(_static("docs.html")).substitute(
@@ -91,7 +91,7 @@ def docs_page(document: dict[str, Any]) -> Page:
         paths=reference.paths(document),
         schemas=reference.schemas(document),
     )
-    return Page(html, _policy(style))
+    return HtmlPage(html, _policy(style))
 
 
 @cache

@@ -107,7 +107,7 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
 
-def main() -> int:
+def run_serving_process() -> int:
     """Serve as the options say that stand behind the descriptor in the argument list."""
     options = take_over(int(sys.argv[1]))
     log_to_stderr(
@@ -169,4 +169,4 @@ def _clear_up(options: ServeOptions) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_serving_process())

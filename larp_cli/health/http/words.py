@@ -64,8 +64,8 @@ def duration(seconds: float) -> str:
     return counted(max(0, int(seconds)), "second")
 
 
-def milliseconds(seconds: float) -> str:
-    """Write a short span of time in milliseconds, or in seconds from one second on."""
+def format_latency(seconds: float) -> str:
+    """Write a short span of time in format_latency, or in seconds from one second on."""
     if seconds >= 1:
         return f"{seconds:.1f} s"
     return f"{seconds * 1000:.{1 if seconds < 0.01 else 0}f} ms"

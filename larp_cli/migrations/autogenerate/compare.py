@@ -131,9 +131,9 @@ def _compare_enums(context: MigrationContext) -> None:
 
 def by_hand(steps: Iterable[MigrateOperation]) -> tuple[str, ...]:
     """Say in words what among ``steps`` somebody has to write."""
-    from larp_cli.migrations.autogenerate.enums import ByHand, in_words
+    from larp_cli.migrations.autogenerate.enums import ByHand, describe_difference
 
-    return tuple(in_words(step.difference) for step in steps if isinstance(step, ByHand))
+    return tuple(describe_difference(step.difference) for step in steps if isinstance(step, ByHand))
 
 
 def _comparison(revision: RevisionContext, context: MigrationContext) -> Comparison:
@@ -158,7 +158,7 @@ def _steps(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]
 
 def _in_words(differences: Iterable[Any]) -> Iterator[str]:
     """Say what Alembic's tuples mean; changes of one column come as a list of their own."""
-    from larp_cli.migrations.autogenerate.enums import in_words
+    from larp_cli.migrations.autogenerate.enums import describe_difference
 
     for difference in differences:
         if isinstance(difference, list):
@@ -167,7 +167,7 @@ def _in_words(differences: Iterable[Any]) -> Iterator[str]:
         kind, *facts = difference
         verb, _, what = str(kind).partition("_")
         if what in ("label", "labels"):
-            yield in_words(difference)
+            yield describe_difference(difference)
         elif verb == "modify":
             yield _changed_column(what, facts)
         elif verb in ("add", "remove") and not what.endswith("comment"):

@@ -91,7 +91,7 @@ class CreateType(ExecuteSQLOp):
         return ExecuteSQLOp(f"DROP TYPE {self.type_name}")
 
 
-def in_words(difference: tuple[str, ...]) -> str:
+def describe_difference(difference: tuple[str, ...]) -> str:
     """Say what one of the differences above means."""
     kind, type_name, *facts = difference
     if kind == "order_labels":
@@ -248,7 +248,7 @@ def _render_keep(_autogen: AutogenContext, step: KeepLabels) -> str:
 
 @renderers.dispatch_for(ByHand)
 def _render_by_hand(_autogen: AutogenContext, step: ByHand) -> str:
-    return f"# By hand: {in_words(step.difference)}."
+    return f"# By hand: {describe_difference(step.difference)}."
 
 
 def setup(plugin: Plugin) -> None:

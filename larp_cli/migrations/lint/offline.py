@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import NoInspectionAvailable
 
-from larp_cli.migrations.run.failure import in_words
+from larp_cli.migrations.run.failure import describe_error
 from larp_cli.results import PlannedStatement
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class DatabaseAsked(AttributeError):
     """
 
 
-def render(
+def render_sql(
     database: Database, project: Project, work: Sequence[Work], current: tuple[str, ...]
 ) -> dict[str, Rendered]:
     """Render the revisions of ``work`` in one run of the project's env.py.
@@ -69,7 +69,7 @@ def render(
         try:
             project.run_offline(connection, steps, current)
         except Exception as error:  # noqa: B902 - env.py may raise anything
-            recorder.give_up(f"env.py fails in offline mode: {in_words(error)}")
+            recorder.give_up(f"env.py fails in offline mode: {describe_error(error)}")
     return {item.revision: recorder.rendered_of(item.revision) for item in work}
 
 
@@ -106,7 +106,7 @@ class _Recorder:
             except (DatabaseAsked, NoInspectionAvailable):
                 rendered.inspects_database = True
             except Exception as error:  # noqa: B902 - a revision may raise anything
-                rendered.incomplete = f"it fails in offline mode: {in_words(error)}"
+                rendered.incomplete = f"it fails in offline mode: {describe_error(error)}"
             finally:
                 self._open = None
             if rendered.inspects_database:

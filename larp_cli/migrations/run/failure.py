@@ -13,7 +13,7 @@ from larp_cli.errors import (
     Locked,
     MigrationFailed,
 )
-from larp_cli.postgres.catalog import named
+from larp_cli.postgres.catalog import describe_sessions
 from larp_cli.postgres.errors import PermissionDenied, ResourcesExhausted, StatementTimeout
 from larp_cli.results import AppliedRevision, Blocker, Direction
 
@@ -89,7 +89,7 @@ class Stop:
         setting = "CONCURRENTLY" if self.concurrently else "STATEMENT"
         hint = f"raise MIGRATION_{setting}_TIMEOUT, then: {self.command}"
         if self.blockers:
-            held = f"{message}; last held up by {named(self.blockers)}"
+            held = f"{message}; last held up by {describe_sessions(self.blockers)}"
             return Locked(held, hint=f"when that has ended, or {hint}")
         return MigrationFailed(message, hint=hint)
 
@@ -118,6 +118,6 @@ class Stop:
         return f"; left invalid{again}: {names}"
 
 
-def in_words(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Write an error that larp cannot explain as Python does."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

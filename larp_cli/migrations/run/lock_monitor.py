@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import psycopg
 
-from larp_cli.postgres.catalog import blockers_of, index_progress, named
+from larp_cli.postgres.catalog import blockers_of, describe_sessions, index_progress
 from larp_cli.postgres.connection import answering
 from larp_cli.results import Blocker
 
@@ -86,7 +86,7 @@ class Watch:
         blockers = blockers_of(self._connection, self._pid)
         if blockers:
             self.blockers = blockers
-            self._tell(f"a lock held by {named(blockers)}", waiting=True)
+            self._tell(f"a lock held by {describe_sessions(blockers)}", waiting=True)
             return
         progress = index_progress(self._connection, self._pid)
         if progress is not None:

@@ -22,12 +22,12 @@ import psycopg
 from larp_cli.bookkeeping.ledger import Ledger, Run
 from larp_cli.errors import ConfigurationError, LarpError, Locked
 from larp_cli.migrations.prelude import ran_before_migrations
-from larp_cli.migrations.run.failure import Stop, in_words
+from larp_cli.migrations.run.failure import Stop, describe_error
 from larp_cli.migrations.run.lock_monitor import Watch
 from larp_cli.migrations.run.session import Worker, open_worker
 from larp_cli.migrations.run.timeouts import Patience
 from larp_cli.migrations.version_table import closes_connection
-from larp_cli.postgres.catalog import all_invalid_indexes, named
+from larp_cli.postgres.catalog import all_invalid_indexes, describe_sessions
 from larp_cli.postgres.connection import hang_up
 from larp_cli.postgres.errors import driver_error, translate
 from larp_cli.redaction import Redactor
@@ -236,7 +236,7 @@ class Runner:
     def _back_off(self, work: Work, attempt: int, watch: Watch) -> None:
         """Let the application's queue drain before the next attempt."""
         pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1.0)
-        holders = f" held by {named(watch.blockers)}" if watch.blockers else ""
+        holders = f" held by {describe_sessions(watch.blockers)}" if watch.blockers else ""
         self._observer.waiting(
             f"a lock{holders}; revision {work.revision} is tried again in {pause:.1f} s"
             f" ({attempt} of {self._patience.lock_retries})"
@@ -272,7 +272,7 @@ class Runner:
     def _failure(self, stop: Stop, error: Exception) -> LarpError:
         """Note which revision failed and why, and say it."""
         cause = self._explained(error)
-        reason = cause.message if cause else in_words(error)
+        reason = cause.message if cause else describe_error(error)
         noted = self._write_down(stop, RunOutcome.FAILED, reason)
         return stop.failure(cause, reason, noted=noted)
 
@@ -362,5 +362,5 @@ def _signal_behind(error: BaseException) -> KeyboardInterrupt | None:
 
 
 def _still_locked(locked: Locked, watch: Watch, attempts: int) -> Locked:
-    holders = f"; last held by {named(watch.blockers)}" if watch.blockers else ""
+    holders = f"; last held by {describe_sessions(watch.blockers)}" if watch.blockers else ""
     return Locked(f"{locked.message}, {attempts} times{holders}", hint=locked.hint)

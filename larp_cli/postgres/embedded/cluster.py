@@ -248,7 +248,7 @@ class Cluster:
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         try:
-            return launch.run(command, self.account, timeout=self.timeout)
+            return launch.run_server_program(command, self.account, timeout=self.timeout)
         except subprocess.TimeoutExpired as error:
             raise CommandFailed(f"{command[0]} did not end within {self.timeout:g} s") from error
         except OSError as error:

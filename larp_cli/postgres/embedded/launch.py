@@ -22,7 +22,7 @@ def environment(programs: Path) -> Mapping[str, str]:
     return {"PATH": f"{programs}:{os.defpath}", "LC_ALL": "C"}
 
 
-def run(
+def run_server_program(
     command: Sequence[str], account: Account | None, *, timeout: float
 ) -> subprocess.CompletedProcess[str]:
     """Run a program of PostgreSQL to its end, for at most ``timeout`` seconds."""

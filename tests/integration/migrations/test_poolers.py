@@ -13,7 +13,7 @@ import pytest
 from larp_cli.errors import ExitCode, Refused
 from larp_cli.postgres.database import Database
 from larp_cli.postgres.errors import ConnectTimeout
-from larp_cli.postgres.pooler import PoolExhausted, require_session
+from larp_cli.postgres.pooler import NoSecondSession, require_session
 from larp_cli.postgres.url import normalise_url
 from larp_cli.settings import Environment
 from tests.conftest import Larp, LarpProcess
@@ -303,7 +303,7 @@ def test_the_poolers_own_limit_on_waiting_is_understood(pool: Pool, database: st
         pool("session", default_pool_size=1, query_wait_timeout=1).url(database), patience=30
     )
 
-    with pytest.raises(PoolExhausted):
+    with pytest.raises(NoSecondSession):
         judge(pooled)
 
 

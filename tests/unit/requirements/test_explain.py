@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from larp_cli.requirements.explain import FailureKind, explained
+from larp_cli.requirements.explain import FailureKind, explain_failure
 
 CAUSED = """  ERROR: Cannot install x because these package versions have conflicting dependencies.
 
@@ -56,7 +56,7 @@ def test_every_failure_has_a_sentence_and_a_hint(
     said: str, kind: FailureKind, message: str
 ) -> None:
     """The kind decides what is tried next, so a network that is down is never a conflict."""
-    failure = explained(said, "dev.txt")
+    failure = explain_failure(said, "dev.txt")
 
     assert failure.kind is kind
     assert message in failure.message
@@ -65,4 +65,4 @@ def test_every_failure_has_a_sentence_and_a_hint(
 
 def test_a_conflict_names_its_packages() -> None:
     """These are the old pins that may stand in the way."""
-    assert explained(CAUSED).names == {"alpha", "xray", "click"}
+    assert explain_failure(CAUSED).names == {"alpha", "xray", "click"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from larp_cli.requirements import lockfile
-from larp_cli.requirements.lockfile import Unreadable, parse, seed, stamp
+from larp_cli.requirements.lockfile import Unreadable, add_fingerprints, parse, salvage_pins
 from larp_cli.requirements.project import Target
 from larp_cli.results import PinChangeKind
 
@@ -34,7 +34,7 @@ def test_pins_are_read_with_their_hashes_and_markers() -> None:
 
 def test_a_stamped_file_knows_whether_it_was_edited() -> None:
     """Comments, white space and order do not count; a pin or a hash does."""
-    stamped = stamp(TEXT, "abc")
+    stamped = add_fingerprints(TEXT, "abc")
 
     assert parse(stamped).inputs == "abc"
     assert parse(stamped).intact is True
@@ -47,18 +47,18 @@ def test_a_stamped_file_knows_whether_it_was_edited() -> None:
 
 def test_a_seed_has_hashes_only_where_they_belong_to_the_pins() -> None:
     """Of a file that was edited or is of somebody else the versions are taken over alone."""
-    stamped = stamp(TEXT, None)
+    stamped = add_fingerprints(TEXT, None)
 
-    assert seed(stamped)[0].hashes == ("sha256:aa", "sha256:bb")
-    assert seed(stamped.replace("1.0", "1.1"))[0].hashes == ()
-    assert seed(TEXT)[0].hashes == ()
+    assert salvage_pins(stamped)[0].hashes == ("sha256:aa", "sha256:bb")
+    assert salvage_pins(stamped.replace("1.0", "1.1"))[0].hashes == ()
+    assert salvage_pins(TEXT)[0].hashes == ()
 
 
 def test_a_seed_is_read_out_of_any_file() -> None:
     """Lines that are no pins are passed over."""
     text = "<<<<<<< ours\n-r base.txt\nclick==8.1\nweb>=2\nx @ file:///x\ny==1.*\n\x00\n"
 
-    assert [pin.requirement for pin in seed(text)] == ["click==8.1"]
+    assert [pin.requirement for pin in salvage_pins(text)] == ["click==8.1"]
 
 
 def test_a_line_that_cannot_be_read_is_not_repeated() -> None:

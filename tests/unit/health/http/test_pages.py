@@ -12,8 +12,8 @@ import pytest
 
 from larp_cli.health.http.chart import chart
 from larp_cli.health.http.openapi import document
-from larp_cli.health.http.pages import Page, docs_page, status_page
-from larp_cli.health.http.words import REASONS, duration, milliseconds, text
+from larp_cli.health.http.pages import HtmlPage, docs_page, status_page
+from larp_cli.health.http.words import REASONS, duration, format_latency, text
 from larp_cli.health.monitor import Monitor
 from larp_cli.results.health import CheckStatus, Reason
 from tests import monitors
@@ -61,18 +61,18 @@ class Elements(HTMLParser):
         return sum(found == tag for found, _ in self.found)
 
 
-def shown(made: Monitor, *, details: bool = False, project: str = "LARP Manager") -> Page:
+def shown(made: Monitor, *, details: bool = False, project: str = "LARP Manager") -> HtmlPage:
     """Render the status page."""
     return status_page(made, project=project, api_prefix="/api/v1", details=details)
 
 
-def words(page: Page) -> str:
+def words(page: HtmlPage) -> str:
     """Give what stands on a page, without elements, style and script."""
     bare = re.sub(r"<(style|script|title)>.*?</\1>", "", page.html, flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", bare))
 
 
-def every_page() -> list[Page]:
+def every_page() -> list[HtmlPage]:
     """Render the pages in all their variety."""
     made = monitors.monitor(*monitors.looks([0.001, None, 0.002, 0.004]), monitors.warned())
     return [
@@ -212,7 +212,7 @@ def test_half_a_character_does_not_end_the_page() -> None:
 
 
 @pytest.mark.parametrize("page", every_page())
-def test_a_page_is_well_formed(page: Page) -> None:
+def test_a_page_is_well_formed(page: HtmlPage) -> None:
     """Each page has a language, a title, one h1, ids that are its own, and no broken element."""
     elements = Elements(page.html)
     ids = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
@@ -225,7 +225,7 @@ def test_a_page_is_well_formed(page: Page) -> None:
 
 
 @pytest.mark.parametrize("page", every_page())
-def test_a_page_loads_nothing(page: Page) -> None:
+def test_a_page_loads_nothing(page: HtmlPage) -> None:
     """No address on a page leads elsewhere, and no element has a style or a handler of its own."""
     for tag, attributes in Elements(page.html).found:
         assert tag not in {"img", "iframe", "object", "embed", "base"}
@@ -239,7 +239,7 @@ def test_a_page_loads_nothing(page: Page) -> None:
 
 
 @pytest.mark.parametrize("page", every_page())
-def test_the_policy_lets_in_what_is_on_the_page_and_no_more(page: Page) -> None:
+def test_the_policy_lets_in_what_is_on_the_page_and_no_more(page: HtmlPage) -> None:
     """The hashes of the policy are those of the one style and the one script."""
     elements = Elements(page.html)
     policy = dict(
@@ -345,7 +345,7 @@ def test_a_span_of_time_is_told_in_its_largest_unit(seconds: float, told: str) -
 )
 def test_a_latency_is_told_in_milliseconds(seconds: float, told: str) -> None:
     """A latency has as many digits as are of use."""
-    assert milliseconds(seconds) == told
+    assert format_latency(seconds) == told
 
 
 def test_the_docs_show_every_path_and_schema() -> None:
