@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr, ValidationError
-from pydantic_settings import InitSettingsSource
 
 from larp_cli.redaction import url_secrets
 from larp_cli.settings.faults import SettingFault, SettingsInvalid, validation_faults
@@ -35,9 +35,9 @@ def load_settings(
 
 def inspect_settings(reading: Reading) -> tuple[Settings | None, tuple[SettingFault, ...]]:
     """Return the settings that the sources add up to, or None, and all that is wrong."""
-    source = InitSettingsSource(Settings, init_kwargs=dict(reading.values))
+    values: dict[str, Any] = dict(reading.values)
     try:
-        return Settings(_build_sources=((source,), {})), reading.faults
+        return Settings(**values), reading.faults
     except ValidationError as error:
         unread = {fault.name for fault in reading.faults}
         invalid = validation_faults(error, Settings.model_fields)

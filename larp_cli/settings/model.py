@@ -14,7 +14,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from larp_cli.settings import rules
 from larp_cli.settings.faults import CUSTOM_ERROR
@@ -270,6 +275,18 @@ class Settings(BaseSettings):
     def production(self) -> bool:
         """Whether the strictest rules apply."""
         return self.environment is Environment.PRODUCTION
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from the caller alone: `read_sources` has read the other sources."""
+        return (init_settings,)
 
     @field_validator("*", mode="before")
     @classmethod

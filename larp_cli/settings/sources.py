@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dotenv.parser import parse_stream
 from pydantic.fields import FieldInfo
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SecretsSettingsSource
 
+from larp_cli.settings.dotenv_api import find_unparsable_lines
 from larp_cli.settings.faults import SettingFault
 from larp_cli.settings.model import Settings
+from larp_cli.settings.pydantic_settings_api import read_names
 
 DEFAULT = "default"
 """Origin of a value that no source sets."""
@@ -69,8 +70,8 @@ def read_sources(
         origins={name: origin for name, (_, origin) in layers.items()},
         faults=tuple(faults),
         names={
-            _ENVIRONMENT: tuple(environment.env_vars),
-            _DOTENV: tuple(dotenv.env_vars) if dotenv else (),
+            _ENVIRONMENT: read_names(environment),
+            _DOTENV: read_names(dotenv) if dotenv else (),
             "secrets files": secret_names,
         },
     )
@@ -114,7 +115,7 @@ def _unparsable_lines(path: Path) -> list[int]:
         # Missing, a virtual environment of that name, or a pipe that can be read only once.
         return []
     with path.open(encoding=_ENCODING) as stream:
-        return [binding.original.line for binding in parse_stream(stream) if binding.error]
+        return find_unparsable_lines(stream)
 
 
 class _SecretFiles(SecretsSettingsSource):
@@ -122,7 +123,6 @@ class _SecretFiles(SecretsSettingsSource):
 
     def __init__(self, directory: Path, faults: list[SettingFault]) -> None:
         super().__init__(Settings, secrets_dir=directory)
-        self._directory = directory
         self._faults = faults
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -141,25 +141,31 @@ class _SecretFiles(SecretsSettingsSource):
         self._faults.append(SettingFault(field_name.upper(), message))
         return None, field_name, False
 
-    def origin(self, name: str) -> str:
-        return f"secrets file {self.find_case_path(self._directory, name, case_sensitive=False)}"
-
 
 def _read_secret_files(
     source: tuple[object, str] | None, faults: list[SettingFault]
 ) -> tuple[_Layer, tuple[str, ...]]:
-    """Return the values of the files, and the names of all files, in ``SECRETS_DIR``."""
+    """Return the values of the files in ``SECRETS_DIR``, and the names of all its files."""
     if source is None:
         return {}, ()
     directory, origin = Path(str(source[0]).strip()), source[1]
     itself: _Layer = {_SECRETS_DIR: source}
     try:
         directory = directory.expanduser().absolute()
-        names = tuple(name.lower() for name in os.listdir(directory))
+        files = _list_files(directory)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "no such home directory"
         fault = SettingFault(_SECRETS_DIR.upper(), f"(from {origin}) cannot be read: {reason}")
         faults.append(fault)
         return itself, ()
-    files = _SecretFiles(directory, faults)
-    return {name: (value, files.origin(name)) for name, value in files().items()} | itself, names
+    values = _SecretFiles(directory, faults)()
+    layer = {name: (value, f"secrets file {files[name]}") for name, value in values.items()}
+    return layer | itself, tuple(files)
+
+
+def _list_files(directory: Path) -> dict[str, Path]:
+    """Return the files of a directory by their names in lower case; the first of a name counts."""
+    files: dict[str, Path] = {}
+    for name in os.listdir(directory):
+        files.setdefault(name.lower(), directory / name)
+    return files

@@ -22,7 +22,7 @@ from larp_cli.postgres.errors import (
 )
 from larp_cli.postgres.session import get_db_session, session_factory, session_scope
 from larp_cli.postgres.url import normalise_url
-from larp_cli.settings import Settings
+from larp_cli.settings import load_settings
 from tests.servers import PASSWORD, Server
 
 BACKEND = sa.text("SELECT pg_backend_pid()")
@@ -158,7 +158,7 @@ def test_pool_options_come_from_the_settings(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("DATABASE_POOL_SIZE", "7")
     monkeypatch.setenv("DATABASE_STATEMENT_TIMEOUT", "1.5")
 
-    options = PoolOptions.from_settings(Settings())
+    options = PoolOptions.from_settings(load_settings())
 
     assert (options.size, options.max_overflow, options.statement_timeout) == (7, 0, 1.5)
 
