@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import ConnDict
-from psycopg.conninfo import conninfo_attempts, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from larp_cli.postgres.errors import DatabaseFailure, combined, is_final, translate
+from larp_cli.postgres.psycopg_api import list_attempts
 from larp_cli.postgres.url import DatabaseUrl, Host
 
 Value = TypeVar("Value")
@@ -198,7 +199,7 @@ def _attempts(url: DatabaseUrl, application_name: str, seconds: float) -> list[C
     if any(host.address for host in url.hosts):
         parameters["hostaddr"] = ",".join(host.address for host in url.hosts)
     try:
-        return within(seconds, lambda: conninfo_attempts(parameters))
+        return within(seconds, lambda: list_attempts(parameters))
     except psycopg.Error as error:
         raise translate(error, url) from error
 

@@ -19,8 +19,9 @@ from larp_cli.rendering.printable import one_line, printable
 def render(answer: Answer, *, redact: Callable[[str], str], colour: bool) -> str:
     """Write the result as aligned text, as wide as the terminal, or as COLUMNS says."""
     assert answer.result is not None
+    written = StringIO()
     console = Console(
-        file=StringIO(),
+        file=written,
         force_terminal=colour,
         no_color=not colour,
         color_system="standard" if colour else None,
@@ -33,8 +34,7 @@ def render(answer: Answer, *, redact: Callable[[str], str], colour: bool) -> str
             console.out(part.text.rstrip("\n"), highlight=False)
         else:
             console.print(_renderable(part, redact), soft_wrap=isinstance(part, Line | Block))
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
 
 
 def _renderable(part: Part, redact: Callable[[str], str]) -> RenderableType:

@@ -14,7 +14,7 @@ from larp_cli.health.monitor import Monitor
 from larp_cli.results.health import CheckStatus, HealthReport
 
 if TYPE_CHECKING:
-    from prometheus_client import Metric
+    from prometheus_client.core import GaugeMetricFamily
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -41,7 +41,7 @@ class _Collector:
         self._monitor = monitor
         self._details = details
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[GaugeMetricFamily]:
         """Give every metric that has a value."""
         monitor, seen = self._monitor, self._monitor.seen
         yield _gauge(
@@ -64,7 +64,7 @@ class _Collector:
             yield from _last_look(seen.report, details=self._details)
 
 
-def _last_look(report: HealthReport, *, details: bool) -> Iterator[Metric]:
+def _last_look(report: HealthReport, *, details: bool) -> Iterator[GaugeMetricFamily]:
     yield _gauge(
         "larp_check_status",
         "What each check of the last look came to: 1 for its status, 0 for the others.",
@@ -93,10 +93,15 @@ def _last_look(report: HealthReport, *, details: bool) -> Iterator[Metric]:
         )
 
 
-def _gauge(name: str, told: str, samples: Iterable[tuple[dict[str, str], float]]) -> Metric:
-    from prometheus_client import Metric
+def _gauge(
+    name: str, documentation: str, samples: Iterable[tuple[dict[str, str], float]]
+) -> GaugeMetricFamily:
+    """Make a gauge; every sample has the same labels."""
+    from prometheus_client.core import GaugeMetricFamily
 
-    family = Metric(name, told, "gauge")
-    for labels, value in samples:
-        family.add_sample(name, labels, float(value))
+    samples = list(samples)
+    labels = list(samples[0][0]) if samples else []
+    family = GaugeMetricFamily(name, documentation, labels=labels)
+    for values, value in samples:
+        family.add_metric([values[label] for label in labels], float(value))
     return family
