@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from typer.exceptions import Abort, TyperException
-from typer.main import get_command
 
 from larp_cli import __version__
 from larp_cli.cli.commands import group, new_app
 from larp_cli.cli.context import Context
 from larp_cli.cli.streams import OutputLost, write_message, write_result
+from larp_cli.cli.typer_api import run_app
 from larp_cli.errors import CommandFailed, LarpError, Refused, UsageError
 
 NAMES = ("db", "health", "serve", "requirements", "config", "doctor")
@@ -62,14 +61,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     larp = Context()
     try:
-        exited = get_command(app).main(arguments, prog_name="larp", standalone_mode=False, obj=larp)
+        exited = run_app(app, arguments, name="larp", obj=larp)
         return int(exited) if isinstance(exited, int) else int(larp.exit_code)
     except LarpError as error:
         return _fail(larp, error)
-    except TyperException as error:
+    except typer.TyperException as error:
         larp.read_output_from(arguments)
         return _fail(larp, _usage_error(error, larp))
-    except Abort:
+    except typer.Abort:
         return _fail(larp, Refused("nothing was typed; nothing was changed"))
     except SystemExit as ended:  # how Typer ends completion
         if isinstance(ended.code, int):
@@ -92,7 +91,7 @@ def _fail(larp: Context, error: LarpError) -> int:
     return int(larp.exit_code)
 
 
-def _usage_error(error: TyperException, larp: Context) -> LarpError:
+def _usage_error(error: typer.TyperException, larp: Context) -> LarpError:
     words = ("larp", larp.command_name, "--help")
     message = error.format_message().rstrip(".").replace("Value error, ", "")
     return UsageError(message, hint=" ".join(filter(None, words)))
