@@ -11,7 +11,6 @@ import hashlib
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +21,9 @@ from psycopg.rows import class_row
 
 from larp_cli import __version__
 from larp_cli.bookkeeping.metadata import create_table, ensure_schema, is_readable, is_there
-from larp_cli.results import Direction, EditedFile, LedgerEntry, RunOutcome
+from larp_cli.results import Direction, LedgerEntry, RunOutcome
 
 if TYPE_CHECKING:
-    from larp_cli.migrations.project import Project
     from larp_cli.postgres.database import Database
 
 TABLE = "larp_ledger"
@@ -60,10 +58,11 @@ SELECT revision, direction, outcome, started_at, seconds, operator, host, databa
 FROM {} WHERE version_table = %s ORDER BY id DESC
 """
 
-LAST_UPGRADES = """
-SELECT DISTINCT ON (revision) revision, file_sha256, larp_version, host, started_at
-FROM {} WHERE version_table = %s AND outcome = 'succeeded' AND direction = 'up'
-ORDER BY revision, id DESC
+SELECT_LAST_RUNS = """
+SELECT DISTINCT ON (revision)
+       revision, direction, outcome, started_at, seconds, operator, host, database_user,
+       larp_version, file_sha256, error
+FROM {} WHERE version_table = %s AND outcome = 'succeeded' ORDER BY revision, id DESC
 """
 
 
@@ -77,17 +76,6 @@ class Run:
     file: Path | None
     outcome: RunOutcome = RunOutcome.SUCCEEDED
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """How a revision got into the database."""
-
-    revision: str
-    file_sha256: str | None
-    larp_version: str
-    host: str
-    started_at: datetime
 
 
 class Ledger:
@@ -136,63 +124,31 @@ class Ledger:
             ),
         )
 
-    def runs(self, connection: psycopg.Connection) -> tuple[LedgerEntry, ...]:
+    def read_runs(self, connection: psycopg.Connection) -> tuple[LedgerEntry, ...]:
         """Read every run, newest first; none where this role may not read them."""
-        if not self.is_readable(connection):
-            return ()
-        with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
-            return tuple(
-                cursor.execute(sql.SQL(SELECT_RUNS).format(self._table), (self._version_table,))
-            )
+        return self._select(connection, SELECT_RUNS)
 
-    def runs_of(
+    def read_last_runs(self, connection: psycopg.Connection) -> dict[str, LedgerEntry]:
+        """Read each revision's last successful run: up, down or a stamp."""
+        return {run.revision: run for run in self._select(connection, SELECT_LAST_RUNS)}
+
+    def read_upgrades(
         self, connection: psycopg.Connection, revisions: Iterable[str]
     ) -> tuple[LedgerEntry, ...]:
         """Read the successful upgrades of some revisions, newest first."""
         wanted = set(revisions)
         return tuple(
             run
-            for run in self.runs(connection)
+            for run in (self.read_runs(connection) if wanted else ())
             if run.revision in wanted and (run.direction, run.outcome) == ("up", "succeeded")
         )
 
-    def last_upgrades(self, connection: psycopg.Connection) -> dict[str, Applied]:
-        """Read how each revision that was ever applied got in, most recently."""
+    def _select(self, connection: psycopg.Connection, statement: str) -> tuple[LedgerEntry, ...]:
         if not self.is_readable(connection):
-            return {}
-        with connection.cursor(row_factory=class_row(Applied)) as cursor:
-            statement = sql.SQL(LAST_UPGRADES).format(self._table)
-            rows = cursor.execute(statement, (self._version_table,))
-            return {applied.revision: applied for applied in rows}
-
-
-def edited_files(
-    connection: psycopg.Connection, database: Database, project: Project, applied: Iterable[str]
-) -> tuple[EditedFile, ...]:
-    """List the files of ``applied`` revisions that are not what they were when they ran.
-
-    A database adopted from plain Alembic has no ledger, and nothing to compare.
-    """
-    upgrades = Ledger(database).last_upgrades(connection)
-    edited: list[EditedFile] = []
-    for revision in sorted(applied):
-        run = upgrades.get(revision)
-        if run is None or run.file_sha256 is None:
-            continue
-        path = Path(project.script.get_revision(revision).path)
-        found = sha256_of(path)
-        if found != run.file_sha256:
-            edited.append(
-                EditedFile(
-                    revision=revision,
-                    path=path,
-                    applied_sha256=run.file_sha256,
-                    sha256=found,
-                    applied_at=run.started_at,
-                    larp_version=run.larp_version,
-                )
-            )
-    return tuple(edited)
+            return ()
+        with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
+            query = sql.SQL(statement).format(self._table)
+            return tuple(cursor.execute(query, (self._version_table,)))
 
 
 def sha256_of(path: Path) -> str | None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from larp_cli.bookkeeping.ledger import Ledger, edited_files
+from larp_cli.bookkeeping.ledger import Ledger, sha256_of
 from larp_cli.migrations.autogenerate.compare import Comparison, compare
 from larp_cli.migrations.graph import ancestors
 from larp_cli.migrations.status import Standing, standing_of
 from larp_cli.migrations.version_table import current_heads, placed
 from larp_cli.postgres.catalog import invalid_indexes
-from larp_cli.results import DatabaseCheck, DatabaseState, Finding
+from larp_cli.results import DatabaseCheck, DatabaseState, Direction, Finding
 
 if TYPE_CHECKING:
     import psycopg
@@ -114,14 +115,23 @@ def _drift(comparison: Comparison) -> Iterator[Finding]:
 def _edited(
     connection: psycopg.Connection, database: Database, project: Project, current: tuple[str, ...]
 ) -> Iterator[Finding]:
-    applied = ancestors(project.script, current)
-    for item in edited_files(connection, database, project, applied):
-        yield Finding(
-            code="edited",
-            message=f"{item.path} was edited after it ran as {item.revision}"
-            f" on {item.applied_at:%Y-%m-%d}, by larp {item.larp_version}",
-            hint="put the file back as it was, and write the change as a new revision",
-        )
+    """Find applied revisions whose files are not what they were when they ran.
+
+    A revision that got in by a stamp, or without larp, has no file to compare with.
+    """
+    last_runs = Ledger(database).read_last_runs(connection)
+    for revision in sorted(ancestors(project.script, current)):
+        run = last_runs.get(revision)
+        if run is None or run.direction != Direction.UP or run.file_sha256 is None:
+            continue
+        path = project.script.get_revision(revision).path
+        if sha256_of(Path(path)) != run.file_sha256:
+            yield Finding(
+                code="edited",
+                message=f"{path} was edited after it ran as {revision}"
+                f" on {run.started_at:%Y-%m-%d}, by larp {run.larp_version}",
+                hint="put the file back as it was, and write the change as a new revision",
+            )
 
 
 def _invalid(

@@ -165,7 +165,7 @@ def require_known(database: Database, project: Project, current: tuple[str, ...]
     missing = unknown(project.script, current)
     if missing:
         with database.connection() as connection:
-            runs = Ledger(database).runs_of(connection, missing)
+            runs = Ledger(database).read_upgrades(connection, missing)
         raise ConfigurationError(
             f"the database is ahead of this code: it is at {', '.join(missing)},"
             " which is not among the revision files",

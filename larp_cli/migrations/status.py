@@ -43,7 +43,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
             heads=standing.heads,
             pending=standing.pending,
             unknown=standing.unknown,
-            unknown_runs=ledger.runs_of(connection, standing.unknown),
+            unknown_runs=ledger.read_upgrades(connection, standing.unknown),
             lock_holders=migrators(connection, database.schema),
             invalid_indexes=_invalid_indexes(connection, database, project),
         )
@@ -97,4 +97,4 @@ def migration_history(database: Database, project: Project) -> History:
     database = placed(database, project)
     history = graph.list_revisions(project.script, current_heads(database))
     with database.connection() as connection:
-        return replace(history, runs=Ledger(database).runs(connection))
+        return replace(history, runs=Ledger(database).read_runs(connection))

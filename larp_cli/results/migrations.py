@@ -213,21 +213,6 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditedFile:
-    """A revision file that was edited after it ran."""
-
-    revision: str
-    path: Path
-    applied_sha256: str
-    """SHA-256 of the file that ran."""
-    sha256: str | None
-    """SHA-256 of the file now; None if it is gone."""
-    applied_at: datetime
-    larp_version: str
-    """Version of larp that ran the file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Blocker:
     """A session that holds a lock a revision waits for."""
 

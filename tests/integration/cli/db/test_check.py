@@ -11,7 +11,7 @@ import pytest
 
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp
-from tests.databases import HEAD, SCHEMA, dump, held_mutex, query
+from tests.databases import HEAD, SCHEMA, dump, held_mutex, name_of, query
 from tests.findings import HERO, MODELS, check, codes, found
 from tests.integration.cli.db.conftest import Build, Use
 from tests.projects import ForeignProject, sql
@@ -122,6 +122,23 @@ def test_a_file_that_was_edited_after_it_ran_is_named(
 
     assert code == "edited"
     assert str(path) in message
+
+
+def test_a_file_edited_before_it_was_stamped_again_is_in_order(
+    larp: Larp, modelled_project: ForeignProject, empty: str
+) -> None:
+    """A stamp says that the file as it is now stands for the schema, whatever ran before."""
+    confirm = ("--confirm", name_of(empty))
+    assert larp("db", "rollback", *confirm).exit_code == ExitCode.OK  # it leaves the table
+    path = modelled_project.revision("hero", HERO, downgrade=sql("DROP TABLE hero"))
+    assert larp("db", "stamp", "head", *confirm).exit_code == ExitCode.OK
+
+    assert found(check(larp)) == []
+
+    assert larp("db", "rollback", *confirm).exit_code == ExitCode.OK
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+    path.write_text(f"{path.read_text()}\n# an afterthought\n")
+    assert codes(check(larp)) == ["edited"]
 
 
 def test_an_invalid_index_is_named_and_the_hint_mends_it(larp: Larp, ready: str) -> None:
