@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from larp_cli.bookkeeping import metadata
@@ -19,14 +18,13 @@ from larp_cli.errors import ConfigurationError
 from larp_cli.migrations.graph import unknown
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.run.lock import migration_mutex
+from larp_cli.migrations.run.steps import steps_of_revisions
 from larp_cli.migrations.version_table import current_heads, found, placed
 from larp_cli.results import AppliedRevision, Direction, Migrated, newer_code
 
 if TYPE_CHECKING:
-    from alembic.runtime.migration import RevisionStep
-
     from larp_cli.migrations.project import Project
-    from larp_cli.migrations.run.runner import Work
+    from larp_cli.migrations.run.steps import Step
     from larp_cli.migrations.run.timeouts import Patience
     from larp_cli.observer import Observer
     from larp_cli.postgres.database import Database
@@ -101,8 +99,8 @@ def _migrate(
                     patience=patience,
                     command=lambda left: _command(target, left),
                 )
-                work = upgrade_work(database, project, target, before)
-                applied = runner.run(work, Direction.UP, heads=before)
+                steps = plan_upgrade(database, project, target, before)
+                applied = runner.run(steps, Direction.UP, heads=before)
     return Migrated(
         database=database.name,
         schema=database.schema,
@@ -119,9 +117,9 @@ def _require_place(database: Database, project: Project) -> None:
         raise _Elsewhere(place)
 
 
-def upgrade_work(
+def plan_upgrade(
     database: Database, project: Project, target: str, current: tuple[str, ...]
-) -> Sequence[Work]:
+) -> Sequence[Step]:
     """List the steps from the ``current`` heads up to ``target``.
 
     Raises:
@@ -138,22 +136,8 @@ def upgrade_work(
             hint=f"alembic -c {project.config_file} merge heads, or larp db migrate heads",
         )
     with explained(project.config_file):
-        return work_of(project.script._upgrade_revs(target, current))  # type: ignore[arg-type]
-
-
-def work_of(steps: Sequence[RevisionStep]) -> list[Work]:
-    """Say of each of Alembic's steps what is told and written down about it."""
-    from larp_cli.migrations.run.runner import Work
-
-    return [
-        Work(
-            step=step,
-            revision=step.revision.revision,
-            description=step.revision.doc,
-            file=Path(step.revision.path),
-        )
-        for step in steps
-    ]
+        steps = project.script._upgrade_revs(target, current)  # type: ignore[arg-type]
+    return steps_of_revisions(steps)
 
 
 def require_known(database: Database, project: Project, current: tuple[str, ...]) -> None:
@@ -199,7 +183,7 @@ def _has_work(database: Database, project: Project, target: str, current: tuple[
         return False
     if project.heads_on_disk is not None and target in ("head", "heads"):
         return True
-    return bool(upgrade_work(database, project, target, current))
+    return bool(plan_upgrade(database, project, target, current))
 
 
 def _is_done(project: Project, target: str, current: tuple[str, ...]) -> bool:
@@ -207,5 +191,5 @@ def _is_done(project: Project, target: str, current: tuple[str, ...]) -> bool:
     if not current or target not in ("head", "heads"):
         return False
     heads = project.heads_on_disk
-    # Of several heads none is the head: upgrade_work() says so.
+    # Of several heads none is the head: plan_upgrade() says so.
     return heads == frozenset(current) and (target == "heads" or len(heads) == 1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from larp_cli.errors import ExtraMissing
 from larp_cli.migrations.graph import revision_of
 from larp_cli.migrations.lint.squawk import find_squawk
-from larp_cli.migrations.migrate import upgrade_work
+from larp_cli.migrations.migrate import plan_upgrade
 from larp_cli.migrations.version_table import current_heads, placed
 from larp_cli.postgres.catalog import server_major
 from larp_cli.postgres.relations import tables_by_name
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from larp_cli.migrations.lint.offline import Rendered
     from larp_cli.migrations.lint.tables import TableName
     from larp_cli.migrations.project import Project
-    from larp_cli.migrations.run.runner import Work
+    from larp_cli.migrations.run.steps import Step
     from larp_cli.postgres.database import Database
 
 
@@ -53,13 +53,13 @@ def make_plan(
         raise ExtraMissing("lint", "looking for hazards")
     database = placed(database, project)
     current = current_heads(database)
-    work = _pending(database, project, target, current)
+    planned = _pending(database, project, target, current)
     return MigrationPlan(
         database=database.name,
         schema=database.schema,
         current=current,
         target=target,
-        revisions=_planned(database, project, work, current, squawk) if work else (),
+        revisions=_describe(database, project, planned, current, squawk) if planned else (),
         hazards_checked=squawk is not None,
         required=check,
     )
@@ -67,29 +67,29 @@ def make_plan(
 
 def _pending(
     database: Database, project: Project, target: str, current: tuple[str, ...]
-) -> Sequence[Work]:
+) -> Sequence[Step]:
     at_head = bool(current) and project.heads_on_disk == frozenset(current)
     if target in ("head", "heads") and at_head:
         return ()
     if target == "head" and len(project.script.get_heads()) > 1:
         target = "heads"
-    return upgrade_work(database, project, target, current)
+    return plan_upgrade(database, project, target, current)
 
 
-def _planned(
+def _describe(
     database: Database,
     project: Project,
-    work: Sequence[Work],
+    planned: Sequence[Step],
     current: tuple[str, ...],
     squawk: Path | None,
 ) -> tuple[PlannedRevision, ...]:
     from larp_cli.migrations.lint.hazards import Suspect, find_hazards
     from larp_cli.migrations.lint.offline import render_sql
 
-    rendered = render_sql(database, project, work, current)
+    rendered = render_sql(database, project, planned, current)
     suspects = [
         Suspect(Path(project.script.get_revision(item.revision).path), rendered[item.revision])
-        for item in work
+        for item in planned
     ]
     names = {
         name
@@ -105,7 +105,7 @@ def _planned(
         hazards = find_hazards(squawk, suspects, server_major=major, existing=tables)
     return tuple(
         _revision(project.script.get_revision(item.revision), suspect, tables, found)
-        for item, suspect, found in zip(work, suspects, hazards, strict=True)
+        for item, suspect, found in zip(planned, suspects, hazards, strict=True)
     )
 
 

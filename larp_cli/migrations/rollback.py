@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 from larp_cli.errors import Refused
 from larp_cli.migrations.guard import Ask, Consent, Stake, examine, require_consent
 from larp_cli.migrations.lint.tables import TableName, tables_in
-from larp_cli.migrations.migrate import require_known, work_of
+from larp_cli.migrations.migrate import require_known
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.run.lock import migration_mutex
+from larp_cli.migrations.run.steps import steps_of_revisions
 from larp_cli.migrations.version_table import current_heads, placed
 from larp_cli.postgres.relations import tables_by_name
 from larp_cli.results import AppliedRevision, Direction, RolledBack
 
 if TYPE_CHECKING:
     from larp_cli.migrations.project import Project
-    from larp_cli.migrations.run.runner import Work
+    from larp_cli.migrations.run.steps import Step
     from larp_cli.migrations.run.timeouts import Patience
     from larp_cli.observer import Observer
     from larp_cli.postgres.database import Database
@@ -57,12 +58,12 @@ def rollback(
     before = current_heads(database)
     undone: tuple[AppliedRevision, ...] = ()
     command = f"larp db rollback {_way(target)}"
-    planned = downgrade_work(database, project, target, before)
+    planned = plan_downgrade(database, project, target, before)
     if planned:
         require_consent(
             database,
             # Steps of their own, as those that were rendered do not run any more.
-            _stake(database, project, downgrade_work(database, project, target, before), observer),
+            _stake(database, project, plan_downgrade(database, project, target, before), observer),
             consent,
             command=command,
             loss="what these revisions made will be lost",
@@ -92,16 +93,18 @@ def rollback(
     )
 
 
-def _stake(database: Database, project: Project, work: Sequence[Work], observer: Observer) -> Stake:
+def _stake(
+    database: Database, project: Project, planned: Sequence[Step], observer: Observer
+) -> Stake:
     """Tell what each revision will undo, and examine the tables that it touches.
 
     Of revisions whose SQL cannot be told beforehand every table of the schema is at stake.
     """
     from larp_cli.migrations.lint.offline import render_sql
 
-    rendered = render_sql(database, project, work, current_heads(database))
+    rendered = render_sql(database, project, planned, current_heads(database))
     names: set[TableName] = set()
-    for item in work:
+    for item in planned:
         observer.note(f"will be undone: {item.revision} {item.description}")
         undoing = rendered[item.revision]
         for statement in undoing.statements:
@@ -124,9 +127,9 @@ def _way(target: str, left: int | None = None) -> str:
     return f"--to {shlex.quote(target)}"
 
 
-def downgrade_work(
+def plan_downgrade(
     database: Database, project: Project, target: str, current: tuple[str, ...]
-) -> Sequence[Work]:
+) -> Sequence[Step]:
     """List the steps from the ``current`` heads down to ``target``.
 
     Raises:
@@ -134,7 +137,8 @@ def downgrade_work(
     """
     require_known(database, project, current)
     with explained(project.config_file):
-        return work_of(project.script._downgrade_revs(target, current))  # type: ignore[arg-type]
+        steps = project.script._downgrade_revs(target, current)  # type: ignore[arg-type]
+    return steps_of_revisions(steps)
 
 
 def require_same_stamps(seen: tuple[str, ...], found: tuple[str, ...]) -> None:

@@ -13,15 +13,14 @@ from larp_cli.migrations.guard import Ask, Consent, examine, require_consent
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.rollback import require_same_stamps
 from larp_cli.migrations.run.lock import migration_mutex
+from larp_cli.migrations.run.steps import steps_of_stamps
 from larp_cli.migrations.version_table import current_heads, placed
 from larp_cli.postgres.errors import translated_errors
 from larp_cli.results import Direction, Stamped
 
 if TYPE_CHECKING:
-    from alembic.runtime.migration import StampStep
-
     from larp_cli.migrations.project import Project
-    from larp_cli.migrations.run.runner import Work
+    from larp_cli.migrations.run.steps import Step
     from larp_cli.migrations.run.timeouts import Patience
     from larp_cli.observer import Observer
     from larp_cli.postgres.database import Database
@@ -56,8 +55,8 @@ def stamp(
     before = current_heads(database)
     command = f"larp db stamp {shlex.quote(revision)}"
     foreign = bool(unknown(project.script, before))
-    work = _stamp_work(project, revision, () if foreign else before)
-    if work or foreign:
+    planned = _plan_stamp(project, revision, () if foreign else before)
+    if planned or foreign:
         require_consent(
             database,
             examine(database),
@@ -72,7 +71,7 @@ def stamp(
 
             require_same_stamps(before, current_heads(database))
             if foreign:
-                _replace_stamp(mutex, database, work)
+                _replace_stamp(mutex, database, planned)
             else:
                 Runner(
                     database,
@@ -81,30 +80,22 @@ def stamp(
                     mutex=mutex,
                     patience=patience,
                     command=lambda _left: command,
-                ).run(work, Direction.STAMP, heads=before)
+                ).run(planned, Direction.STAMP, heads=before)
     return Stamped(
         database=database.name,
         schema=database.schema,
         before=before,
-        after=current_heads(database) if work or foreign else before,
+        after=current_heads(database) if planned or foreign else before,
     )
 
 
-def _stamp_work(project: Project, revision: str, current: tuple[str, ...]) -> list[Work]:
+def _plan_stamp(project: Project, revision: str, current: tuple[str, ...]) -> list[Step]:
     """List Alembic's steps from the ``current`` stamps to the wanted ones."""
-    from larp_cli.migrations.run.runner import Work
-
     with explained(project.config_file):
-        steps = project.script._stamp_revs(revision, current)
-    return [Work(step=step, revision=_stamped(step), description="", file=None) for step in steps]
+        return steps_of_stamps(project.script._stamp_revs(revision, current))
 
 
-def _stamped(step: StampStep) -> str:
-    """Name the revision to which a step stamps; ``base`` where it takes one away."""
-    return ", ".join(step.to_) or "base"
-
-
-def _replace_stamp(mutex: psycopg.Connection, database: Database, work: list[Work]) -> None:
+def _replace_stamp(mutex: psycopg.Connection, database: Database, planned: list[Step]) -> None:
     """Replace stamps that no file stands for, all of them at once.
 
     Alembic would delete and insert in two transactions, and a crash in between would leave
@@ -115,7 +106,7 @@ def _replace_stamp(mutex: psycopg.Connection, database: Database, work: list[Wor
     ledger = Ledger(database)
     ledger.ensure(mutex)
     table = sql.Identifier(database.schema, database.version_table)
-    revisions = [item.revision for item in work]
+    revisions = [step.revision for step in planned]
     with translated_errors(database.url), mutex.transaction():
         mutex.execute(sql.SQL("DELETE FROM {}").format(table))
         for revision in revisions:

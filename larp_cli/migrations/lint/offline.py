@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, MigrationStep
 
     from larp_cli.migrations.project import Project
-    from larp_cli.migrations.run.runner import Work
+    from larp_cli.migrations.run.steps import Step
     from larp_cli.postgres.database import Database
 
 ASKS = "it asks the database, and what it does depends on the answer"
@@ -47,9 +47,9 @@ class DatabaseAsked(AttributeError):
 
 
 def render_sql(
-    database: Database, project: Project, work: Sequence[Work], current: tuple[str, ...]
+    database: Database, project: Project, planned: Sequence[Step], current: tuple[str, ...]
 ) -> dict[str, Rendered]:
-    """Render the revisions of ``work`` in one run of the project's env.py.
+    """Render the ``planned`` revisions in one run of the project's env.py.
 
     No SQL is run; the Python of env.py and of the revisions is. An env.py of others that knows
     no offline mode still gets its connection, as ever.
@@ -58,7 +58,7 @@ def render_sql(
 
     def steps(_heads: object, context: MigrationContext) -> Iterator[MigrationStep]:
         recorder.attach(context)
-        for item in work:
+        for item in planned:
             yield recorder.recording(item)
 
     with ExitStack() as stack:
@@ -70,7 +70,7 @@ def render_sql(
             project.run_offline(connection, steps, current)
         except Exception as error:  # noqa: B902 - env.py may raise anything
             recorder.give_up(f"env.py fails in offline mode: {describe_error(error)}")
-    return {item.revision: recorder.rendered_of(item.revision) for item in work}
+    return {item.revision: recorder.rendered_of(item.revision) for item in planned}
 
 
 class _Recorder:
@@ -94,9 +94,9 @@ class _Recorder:
         context.connection = context.impl.connection = connection
         context.on_version_apply_callbacks = ()  # they may ask the database as well
 
-    def recording(self, item: Work) -> MigrationStep:
+    def recording(self, item: Step) -> MigrationStep:
         """Wrap a step's function, so that what it writes is told from Alembic's own."""
-        migrate = item.step.migration_fn
+        migrate = item.alembic_step.migration_fn
 
         def upgrade(**options: Any) -> None:
             self._open = rendered = self._rendered[item.revision] = Rendered()
@@ -112,8 +112,8 @@ class _Recorder:
             if rendered.inspects_database:
                 rendered.incomplete = ASKS
 
-        item.step.migration_fn = upgrade
-        return item.step
+        item.alembic_step.migration_fn = upgrade
+        return item.alembic_step
 
     def write(self, text: str) -> None:
         """Take one statement; Alembic writes each at once."""

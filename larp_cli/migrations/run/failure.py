@@ -1,4 +1,4 @@
-"""What is said about a run of revisions that stopped before its end."""
+"""What larp reports about a run of revisions that stopped before its end."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from larp_cli.postgres.errors import PermissionDenied, ResourcesExhausted, State
 from larp_cli.results import AppliedRevision, Blocker, Direction
 
 if TYPE_CHECKING:
-    from larp_cli.migrations.run.runner import Work
+    from larp_cli.migrations.run.steps import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
+class StoppedRun:
     """Where a run stopped, and what is committed."""
 
-    work: Work | None
+    step: Step | None
     """The revision in flight; None at the end of the run."""
     direction: Direction
     applied: Sequence[AppliedRevision]
@@ -43,12 +43,12 @@ class Stop:
 
     @property
     def changed(self) -> bool:
-        """Whether the database is another than before the run."""
+        """Whether the run has changed the database."""
         return bool(self.applied) or self.partly
 
     def interruption(self) -> str:
         """Say where a signal stopped the run."""
-        where = f"revision {self.work.revision}" if self.work else "the last step"
+        where = f"revision {self.step.revision}" if self.step else "the last step"
         return f"stopped in {where}; {self._committed()}{self._remains()}"
 
     def failure(self, cause: LarpError | None, reason: str, *, noted: bool) -> LarpError:
@@ -79,7 +79,7 @@ class Stop:
             return DatabaseUnreachable(message, hint=f"larp db wait && {again}")
         if isinstance(cause, PermissionDenied | ResourcesExhausted):
             return MigrationFailed(message, hint=cause.hint)
-        broken = self.work.file if self.work and self.work.file else "the revision"
+        broken = self.step.file if self.step and self.step.file else "the revision"
         remedy = f"mend {broken} or the data"
         if self.partly:
             remedy += "; what it has committed already must be there only IF NOT EXISTS"
@@ -94,11 +94,11 @@ class Stop:
         return MigrationFailed(message, hint=hint)
 
     def _which(self) -> str:
-        if self.work is None:
+        if self.step is None:
             return "the end of the run"
         if self.direction is Direction.STAMP:
-            return f"stamping {self.work.revision}"
-        return f"revision {self.work.revision} ({self.work.description})"
+            return f"stamping {self.step.revision}"
+        return f"revision {self.step.revision} ({self.step.description})"
 
     def _committed(self) -> str:
         revisions = ", ".join(item.revision for item in self.applied) or "none"

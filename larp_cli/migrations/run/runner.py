@@ -12,9 +12,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -22,7 +20,7 @@ import psycopg
 from larp_cli.bookkeeping.ledger import Ledger, Run
 from larp_cli.errors import ConfigurationError, LarpError, Locked
 from larp_cli.migrations.prelude import ran_before_migrations
-from larp_cli.migrations.run.failure import Stop, describe_error
+from larp_cli.migrations.run.failure import StoppedRun, describe_error
 from larp_cli.migrations.run.lock_monitor import Watch
 from larp_cli.migrations.run.session import Worker, open_worker
 from larp_cli.migrations.run.timeouts import Patience
@@ -34,10 +32,10 @@ from larp_cli.redaction import Redactor
 from larp_cli.results import AppliedRevision, Blocker, Direction, RunOutcome
 
 if TYPE_CHECKING:
-
     from alembic.runtime.migration import MigrationContext, MigrationStep
 
     from larp_cli.migrations.project import Project
+    from larp_cli.migrations.run.steps import Step
     from larp_cli.observer import Observer
     from larp_cli.postgres.database import Database
 
@@ -45,16 +43,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds between two attempts at a locked table: doubled after each, up to the longest."""
 
 NOT_LONG = "SELECT set_config('lock_timeout', '2000', false)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """One step of Alembic's with what is told and written down about it."""
-
-    step: MigrationStep
-    revision: str
-    description: str
-    file: Path | None
 
 
 class Runner:
@@ -85,7 +73,7 @@ class Runner:
         self._began = 0.0
 
     def run(
-        self, work: Sequence[Work], direction: Direction, *, heads: tuple[str, ...]
+        self, planned: Sequence[Step], direction: Direction, *, heads: tuple[str, ...]
     ) -> tuple[AppliedRevision, ...]:
         """Run the steps in order; each is committed before the next begins.
 
@@ -96,7 +84,7 @@ class Runner:
             DatabaseUnreachable: The server went away.
             MigrationFailed: A revision failed; the message says which are committed.
         """
-        todo = deque(work)
+        todo = deque(planned)
         self._heads = heads
         if todo:
             self._ledger.ensure(self._mutex)
@@ -113,7 +101,7 @@ class Runner:
             self._warn_of_invalid_indexes()
         return tuple(self._applied)
 
-    def _run_all(self, todo: deque[Work], direction: Direction) -> None:
+    def _run_all(self, todo: deque[Step], direction: Direction) -> None:
         patience = self._patience
         with open_worker(
             self._database, patience.timeouts, self._observer, wait=patience.mutex_wait
@@ -149,9 +137,9 @@ class Runner:
                             raise _still_locked(locked, watch, attempt) from error
                         self._back_off(todo[0], attempt, watch)
 
-    def _attempt(self, worker: Worker, todo: deque[Work], direction: Direction) -> None:
+    def _attempt(self, worker: Worker, todo: deque[Step], direction: Direction) -> None:
         """Enter the environment and run the steps, as far as they go."""
-        confirmed_by_environment: list[Work] = []
+        confirmed_by_environment: list[Step] = []
 
         def steps(heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
             self._require_heads(heads)
@@ -160,7 +148,7 @@ class Runner:
             )
             while todo:
                 self._begin(worker, todo[0], last=len(todo) == 1)
-                yield todo[0].step
+                yield todo[0].alembic_step
                 if _environment_commits(context):
                     # env.py began the transaction, so only env.py can commit it.
                     confirmed_by_environment.append(todo[0])
@@ -202,10 +190,10 @@ class Runner:
                 hint="let it call context.run_migrations(), and let errors pass",
             )
 
-    def _begin(self, worker: Worker, work: Work, *, last: bool) -> None:
+    def _begin(self, worker: Worker, step: Step, *, last: bool) -> None:
         self._require_mutex()
         worker.begin(last=last)
-        self._observer.progress(f"{work.revision} {work.description}", len(self._applied))
+        self._observer.progress(f"{step.revision} {step.description}", len(self._applied))
         self._began = time.monotonic()
 
     def _require_mutex(self) -> None:
@@ -218,27 +206,27 @@ class Runner:
         if readable:
             self._mutex.execute("SELECT")
 
-    def _record(self, worker: Worker, work: Work, direction: Direction) -> None:
+    def _record(self, worker: Worker, step: Step, direction: Direction) -> None:
         """Write the run down in the transaction of the revision itself."""
-        run = Run(work.revision, direction, time.monotonic() - self._began, work.file)
+        run = Run(step.revision, direction, time.monotonic() - self._began, step.file)
         with worker.as_login_role() as connection:
             self._ledger.write(connection, run)
 
-    def _done(self, work: Work) -> None:
+    def _done(self, step: Step) -> None:
         self._applied.append(
             AppliedRevision(
-                revision=work.revision,
-                description=work.description,
+                revision=step.revision,
+                description=step.description,
                 seconds=time.monotonic() - self._began,
             )
         )
 
-    def _back_off(self, work: Work, attempt: int, watch: Watch) -> None:
+    def _back_off(self, step: Step, attempt: int, watch: Watch) -> None:
         """Let the application's queue drain before the next attempt."""
         pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1.0)
         holders = f" held by {describe_sessions(watch.blockers)}" if watch.blockers else ""
         self._observer.waiting(
-            f"a lock{holders}; revision {work.revision} is tried again in {pause:.1f} s"
+            f"a lock{holders}; revision {step.revision} is tried again in {pause:.1f} s"
             f" ({attempt} of {self._patience.lock_retries})"
         )
         watch.forget()
@@ -251,15 +239,15 @@ class Runner:
         return error if isinstance(error, LarpError) else None
 
     def _stop(
-        self, todo: deque[Work], direction: Direction, invalid_before: frozenset[str]
-    ) -> Stop:
+        self, todo: deque[Step], direction: Direction, invalid_before: frozenset[str]
+    ) -> StoppedRun:
         """Gather what there is to say about a run that stopped."""
         try:
             left = sorted(all_invalid_indexes(self._mutex) - invalid_before)
         except (psycopg.Error, KeyboardInterrupt):  # a second signal: do without
             left = []
-        return Stop(
-            work=todo[0] if todo else None,
+        return StoppedRun(
+            step=todo[0] if todo else None,
             direction=direction,
             applied=tuple(self._applied),
             partly=self._partly,
@@ -269,14 +257,14 @@ class Runner:
             command=self._command(len(todo)),
         )
 
-    def _failure(self, stop: Stop, error: Exception) -> LarpError:
+    def _failure(self, stop: StoppedRun, error: Exception) -> LarpError:
         """Note which revision failed and why, and say it."""
         cause = self._explained(error)
         reason = cause.message if cause else describe_error(error)
         noted = self._write_down(stop, RunOutcome.FAILED, reason)
         return stop.failure(cause, reason, noted=noted)
 
-    def _tell_interruption(self, stop: Stop, signal: KeyboardInterrupt) -> None:
+    def _tell_interruption(self, stop: StoppedRun, signal: KeyboardInterrupt) -> None:
         signal.changed = stop.changed  # type: ignore[attr-defined]
         signal.add_note(stop.interruption())
         self._observer.note(stop.interruption())
@@ -290,15 +278,15 @@ class Runner:
                 f" (or, if its name ends in _ccnew or _ccold: DROP INDEX CONCURRENTLY {name})"
             )
 
-    def _write_down(self, stop: Stop, outcome: RunOutcome, reason: str) -> bool:
+    def _write_down(self, stop: StoppedRun, outcome: RunOutcome, reason: str) -> bool:
         """Note a run that did not succeed, on the mutex's connection; False if it cannot be."""
-        if stop.work is None:
+        if stop.step is None:
             return True
         run = Run(
-            stop.work.revision,
+            stop.step.revision,
             stop.direction,
             time.monotonic() - self._began if self._began else 0.0,
-            stop.work.file,
+            stop.step.file,
             outcome,
             Redactor(self._database.secrets).redact(reason),
         )

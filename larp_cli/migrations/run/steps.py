@@ -1,0 +1,48 @@
+"""Alembic's steps, each with what larp reports and records about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationStep, RevisionStep, StampStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of Alembic's, with what is reported and recorded about it."""
+
+    alembic_step: MigrationStep
+    revision: str
+    description: str
+    file: Path | None
+    """The revision file; None for a stamp, which runs no file."""
+
+
+def steps_of_revisions(steps: Sequence[RevisionStep]) -> list[Step]:
+    """Describe steps that run the code of revisions."""
+    return [
+        Step(
+            alembic_step=step,
+            revision=step.revision.revision,
+            description=step.revision.doc,
+            file=Path(step.revision.path),
+        )
+        for step in steps
+    ]
+
+
+def steps_of_stamps(steps: Sequence[StampStep]) -> list[Step]:
+    """Describe steps that only write the version table; one that empties it is ``base``."""
+    return [
+        Step(
+            alembic_step=step,
+            revision=", ".join(step.to_) or "base",
+            description="",
+            file=None,
+        )
+        for step in steps
+    ]
