@@ -1,4 +1,4 @@
-"""The declarative base on which the tables of the domain are built."""
+"""The declarative base for the application's tables."""
 
 from larp_cli.models.base import Base, metadata_for, table_name
 from larp_cli.models.queries import Page, Position, RowNotFound, count, exists, get_or_raise, page

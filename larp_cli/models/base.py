@@ -1,8 +1,8 @@
-"""The declarative base: keys, timestamps, names and schema that all tables share.
+"""The declarative base: the key, timestamps, constraint names and schema of every table.
 
-The schema is in the metadata itself, as a fixed name read once when this is imported: a
-process works on one schema. Alembic's autogenerate then compares like with like; it knows
-nothing of a ``schema_translate_map``, and would have to be told of a ``search_path``.
+The schema name is part of the metadata and is read once, at import: a process works on one
+schema. Alembic's autogenerate needs this, because it ignores ``schema_translate_map`` and does
+not know the ``search_path``.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from larp_cli.models.serialise import json_ready, plain
 from larp_cli.models.triggers import create_triggers_with
 from larp_cli.settings import Settings, read_sources
 
-# Names are needed to change or drop a constraint later, so no constraint goes without:
-# https://alembic.sqlalchemy.org/en/latest/naming.html. All the columns are in the name;
-# past PostgreSQL's 63 bytes SQLAlchemy shortens it, and ends it in a hash of the whole.
+# Every constraint gets a name, because changing or dropping it later requires one:
+# https://alembic.sqlalchemy.org/en/latest/naming.html. The name lists all columns. SQLAlchemy
+# shortens names longer than PostgreSQL's 63 bytes and appends a hash.
 NAMING_CONVENTION: dict[Any, str] = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -42,43 +42,43 @@ NAMING_CONVENTION: dict[Any, str] = {
 
 
 def configured_schema() -> str:
-    """Read DATABASE_SCHEMA alone, so that importing a model fails for no other setting."""
+    """Read DATABASE_SCHEMA only, so that another invalid setting cannot break an import."""
     given = read_sources().values.get("database_schema")
     return str(given or Settings.model_fields["database_schema"].default)
 
 
 def metadata_for(schema: str | None) -> sa.MetaData:
-    """Make metadata of one schema, with our names, whose ``create_all`` makes triggers too."""
+    """Make the metadata for one schema; its ``create_all`` also creates the triggers."""
     metadata = sa.MetaData(schema=schema, naming_convention=NAMING_CONVENTION)
     create_triggers_with(metadata)
     return metadata
 
 
 def table_name(class_name: str) -> str:
-    """Turn ``HTTPServer`` into ``http_server``: snake case, and the singular it is in."""
+    """Convert a class name to snake case: ``HTTPServer`` becomes ``http_server``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
 
 
 class Base(DeclarativeBase):
-    """What every table has.
+    """The columns and conventions that all tables share.
 
-    The table is named by `table_name`; in an inheritance it is the parent's, unless the
-    class sets ``__tablename__`` itself.
+    `table_name` names the table. A subclass of a model shares its parent's table unless it
+    sets ``__tablename__``.
     """
 
     metadata = metadata_for(configured_schema())
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: sa.DateTime(timezone=True),
-        # In our schema like the table, or it would outlive a reset in ``public``.
+        # Create the type in the table's schema. In ``public`` it would survive a reset.
         Enum: sa.Enum(Enum, schema=configured_schema()),
     }
-    # What the database makes comes back with INSERT and UPDATE, not by another SELECT.
+    # Return server-generated values from INSERT and UPDATE, without an extra SELECT.
     __mapper_args__: Any = {"eager_defaults": True}
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4, sort_order=-1)
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now(), sort_order=1000)
-    # Set by SQLAlchemy, and by a trigger for those who do not come through it. Both mean
-    # the start of the transaction by the database's clock, and so never disagree.
+    # SQLAlchemy sets it, and a trigger does for SQL that comes from elsewhere. Both use the
+    # transaction's start time on the database's clock, so they agree.
     updated_at: Mapped[datetime] = mapped_column(
         server_default=sa.func.now(), onupdate=sa.func.now(), sort_order=1001
     )
@@ -90,15 +90,15 @@ class Base(DeclarativeBase):
         return None if has_inherited_table(cls) else table_name(cls.__name__)
 
     def to_dict(self, json: bool = False, *, exclude: Collection[str] = ()) -> dict[str, Any]:
-        """Give the columns by attribute name; with ``json`` as ``json.dumps`` takes them.
+        """Return the column values by attribute name, without those in ``exclude``.
 
-        ``exclude`` leaves attributes out. Relationships are never followed.
+        With ``json``, convert the values for ``json.dumps``. Relationships are not followed.
         """
         convert = json_ready if json else plain
         keys = [attribute.key for attribute in sa.inspect(type(self)).column_attrs]
         return {key: convert(getattr(self, key)) for key in keys if key not in exclude}
 
     def __repr__(self) -> str:
-        """Show class and key alone: nothing is loaded for it, and nothing private shown."""
+        """Show only the class and key: this loads nothing and reveals no data."""
         identity = sa.inspect(self).identity or (self.__dict__.get("id"),)
         return f"<{type(self).__name__} id={', '.join(map(str, identity))}>"

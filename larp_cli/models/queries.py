@@ -1,4 +1,4 @@
-"""The few queries that every table wants. To get a row by its key is ``session.get``."""
+"""Common queries: count, exists, keyset pages. To fetch a row by key, use ``session.get``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ type Criterion = sa.ColumnElement[bool]
 
 
 class RowNotFound(CommandFailed):
-    """No row has that key."""
+    """No row has the requested key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where a page ended: the last row's place in the order."""
+    """The position of a page's last row in the sort order."""
 
     created_at: datetime
     id: uuid.UUID
@@ -31,33 +31,33 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[Model]):
-    """A stretch of the rows, oldest first."""
+    """One page of rows, oldest first."""
 
     items: tuple[Model, ...]
     next: Position | None
-    """Where the next page begins; None after the last."""
+    """Pass this as ``after`` to get the next page; None on the last page."""
 
 
 def get_or_raise(session: Session, model: type[Model], key: uuid.UUID) -> Model:
-    """Get the row with that key.
+    """Return the row with this key.
 
     Raises:
-        RowNotFound: there is none.
+        RowNotFound: No row has this key.
     """
     row = session.get(model, key)
     if row is None:
-        raise RowNotFound(f"there is no {model.__tablename__} with the id {key}")
+        raise RowNotFound(f"{model.__tablename__} {key} does not exist")
     return row
 
 
 def exists(session: Session, model: type[Base], *criteria: Criterion) -> bool:
-    """Tell whether any row meets all the criteria."""
+    """Return whether any row matches all criteria."""
     query = sa.select(sa.exists(sa.select(sa.literal(1)).select_from(model).where(*criteria)))
     return bool(session.scalar(query))
 
 
 def count(session: Session, model: type[Base], *criteria: Criterion) -> int:
-    """Count the rows that meet all the criteria. Reads every one of them."""
+    """Count the rows that match all criteria. PostgreSQL reads every matching row."""
     query = sa.select(sa.func.count()).select_from(model).where(*criteria)
     return session.scalar(query) or 0
 
@@ -69,10 +69,10 @@ def page(
     after: Position | None = None,
     limit: int = 100,
 ) -> Page[Model]:
-    """Get up to ``limit`` rows that follow ``after``, in the order they were made.
+    """Return up to ``limit`` rows after a position, ordered by creation time.
 
-    By key, not by OFFSET: the hundredth page costs what the first does, given an index on
-    (created_at, id), and rows that come or go meanwhile shift nothing.
+    Pages by key rather than OFFSET: with an index on (created_at, id) every page costs the same,
+    and concurrent inserts and deletes do not shift rows between pages.
     """
     place = sa.tuple_(model.created_at, model.id)
     query = sa.select(model).where(*criteria).order_by(model.created_at, model.id)

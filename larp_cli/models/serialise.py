@@ -1,4 +1,4 @@
-"""Column values as plain Python, or as what JSON can hold."""
+"""Convert column values to plain Python or to JSON-compatible values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """Copy tracked lists and dictionaries, so that changing the copy changes no row."""
+    """Copy mutation-tracked lists and dictionaries, so that changing the copy changes no row."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -22,10 +22,11 @@ def plain(value: Any) -> Any:
 
 
 def json_ready(value: Any) -> Any:
-    """Give what ``json.dumps`` takes, without loss where JSON allows it.
+    """Convert a value for ``json.dumps``, without loss where JSON allows it.
 
-    Times are ISO 8601, intervals seconds, decimals text (a JSON number is a float to most
-    readers), bytes base64, an enum its value; NaN and the infinities, which JSON lacks, null.
+    Times become ISO 8601, intervals seconds, bytes base64, and enums their values. Decimals
+    become strings, because most readers parse a JSON number as a float. NaN and infinities
+    become null.
     """
     match value:
         case None | bool() | int() | str() if not isinstance(value, Enum):

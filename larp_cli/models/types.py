@@ -1,7 +1,7 @@
-"""Columns of PostgreSQL's own types, to be written as annotations.
+"""Annotations for columns of PostgreSQL types.
 
-``members: Mapped[UuidArray] = mapped_column(default=list)``. What changes in place is
-noticed and saved, one level deep; a change further inside needs a new value assigned.
+Example: ``members: Mapped[UuidArray] = mapped_column(default=list)``. SQLAlchemy saves changes
+made in place one level deep. To change a nested value, assign a new one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.mutable import MutableDict, MutableList
 from sqlalchemy.orm import mapped_column
 
-# None is SQL's NULL; SQLAlchemy would else write JSON's null, which IS NOT NULL.
+# Store None as SQL NULL. By default SQLAlchemy writes JSON null, which IS NOT NULL.
 _JSONB = JSONB(none_as_null=True)
 
 UuidArray = Annotated[

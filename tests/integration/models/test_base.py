@@ -81,7 +81,7 @@ def test_an_update_without_the_trigger_moves_updated_at(session: Session) -> Non
 
 
 def test_an_update_in_plain_sql_moves_updated_at(session: Session) -> None:
-    """The trigger keeps updated_at true for whoever does not come through SQLAlchemy."""
+    """The trigger keeps updated_at current for SQL that does not come from SQLAlchemy."""
     character = stored(session)
     before = character.updated_at
     session.execute(sa.text(f'UPDATE "{SCHEMA}".player_character SET gold = 3'))

@@ -27,7 +27,7 @@ from tests.game import SCHEMA, GameBase, Mood, PlayerCharacter
 
 
 def constraint_names(engine: sa.Engine, table: str) -> set[str]:
-    """Read the names of a table's constraints and indexes from the catalogue."""
+    """Read the names of a table's constraints and indexes from the catalog."""
     query = sa.text(
         "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(:t) AND contype <> 'n'"
         " UNION SELECT indexrelid::regclass::name FROM pg_index WHERE indrelid = to_regclass(:t)"

@@ -63,7 +63,7 @@ def test_a_row_that_must_be_there(session: Session) -> None:
     missing = uuid.uuid4()
 
     assert get_or_raise(session, Purse, purse.id) is purse
-    with pytest.raises(RowNotFound, match=f"no purse with the id {missing}"):
+    with pytest.raises(RowNotFound, match=f"purse {missing} does not exist"):
         get_or_raise(session, Purse, missing)
 
 
