@@ -1,8 +1,8 @@
-"""Create the schema and what its tables will need.
+"""Create the schema, its extensions and its trigger function.
 
-The schema itself, the extensions ``uuid-ossp`` and ``pgcrypto`` where the server has them
-and lets us install them, and the trigger function that keeps ``updated_at`` true. Keys are
-made by the application, so an extension that is missing is worth a warning and no more.
+The extensions are ``uuid-ossp`` and ``pgcrypto``; the trigger function keeps ``updated_at``
+current. A missing or forbidden extension is only a warning, because the application makes the
+keys itself.
 
 Revision ID: 4f1c7a9d2b60
 Revises:
@@ -24,9 +24,9 @@ EXTENSIONS = ("uuid-ossp", "pgcrypto")
 
 
 def upgrade() -> None:
-    """Create the schema, the extensions that can be had, and the trigger function."""
+    """Create the schema, the available extensions and the trigger function."""
     schema = quoted_schema()
-    # IF NOT EXISTS would ask for the right to create schemas also where it is there already.
+    # IF NOT EXISTS would require the CREATE privilege even if the schema exists.
     op.execute(f"""
         DO $body$
         BEGIN
@@ -44,7 +44,7 @@ def upgrade() -> None:
             EXCEPTION
                 WHEN insufficient_privilege OR undefined_file OR feature_not_supported
                     OR invalid_parameter_value OR object_not_in_prerequisite_state THEN
-                    RAISE WARNING 'going on without the extension {extension}: %', SQLERRM;
+                    RAISE WARNING 'continuing without extension {extension}: %', SQLERRM;
             END
             $body$
             """)

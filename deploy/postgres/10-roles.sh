@@ -52,7 +52,7 @@ BEGIN
         EXCEPTION
             WHEN insufficient_privilege OR undefined_file OR feature_not_supported
                 OR invalid_parameter_value OR object_not_in_prerequisite_state THEN
-                RAISE WARNING 'going on without the extension %: %', extension, SQLERRM;
+                RAISE WARNING 'continuing without extension %: %', extension, SQLERRM;
         END;
     END LOOP;
 END

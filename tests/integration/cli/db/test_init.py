@@ -138,7 +138,7 @@ def test_a_schema_that_an_administrator_made_is_enough(
     outcome = larp("db", "init", "--json")
 
     assert outcome.exit_code == ExitCode.OK, outcome.stderr
-    assert outcome.stderr.count("warning: going on without the extension") == 2
+    assert outcome.stderr.count("warning: continuing without extension") == 2
     assert versions(url) == [HEAD]
     server.execute("DROP OWNED BY tenant", name)
     server.execute("DROP ROLE tenant")
@@ -182,7 +182,7 @@ def test_extensions_are_installed_where_the_server_has_them(
     )
     assert outcome.exit_code == ExitCode.OK
     assert {row[0] for row in installed} == available
-    assert outcome.stderr.count("warning: going on without") == 2 - len(available)
+    assert outcome.stderr.count("warning: continuing without") == 2 - len(available)
 
 
 def test_ddl_goes_by_the_url_for_migrations(larp: Larp, server: Server) -> None:
