@@ -1,8 +1,8 @@
-"""The checks: each a function that looks at one thing and says what it saw.
+"""The health checks: each is a function that asks one question and reports the answer.
 
-To add one, write the function and its line in `CHECKS`. It is called with an open
-connection in autocommit mode, every HEALTH_INTERVAL seconds: one statement, and no lock
-but on what it reads. What the driver raises becomes the check's failure.
+To add a check, write the function and add it to `CHECKS`. It gets an open connection in
+autocommit mode, every HEALTH_INTERVAL seconds. Run one statement, and lock nothing but what it
+reads. An exception of the driver becomes a failure of the check.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from larp_cli.results.health import CheckStatus, Reason
 
 OLDEST_SERVER = 15
 LAG_SECONDS = 30.0
-"""A standby that is further behind is worth a warning."""
+"""A standby that is further behind than this is reported as lagging."""
 SAME_SECONDS, SKEW_SECONDS = 0.1, 2.0
-"""Clocks that are less apart agree; further apart they make tokens and timestamps doubtful."""
+"""Clocks that differ by less agree. Clocks that differ by more break tokens and timestamps."""
 CONNECTIONS_WARN, CONNECTIONS_FAIL = 0.8, 0.95
-"""Share of the connections that the server grants."""
+"""Share of the connections available to ordinary roles."""
 
 WRITABLE = """
 SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',
@@ -34,7 +34,7 @@ SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',
             END::float8,
        EXISTS (SELECT FROM pg_stat_wal_receiver)
 """
-"""A standby that has replayed all it received is not behind, however long nothing came."""
+"""A standby that has replayed all it received is not behind, even if nothing came for long."""
 
 PLACE = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -49,7 +49,7 @@ SELECT CASE WHEN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
            - current_setting('superuser_reserved_connections')::int
            - coalesce(current_setting('reserved_connections', true)::int, 0)
 """
-"""Who may not see what others do gets the sum, in which parallel workers are counted too."""
+"""A role without pg_read_all_stats gets a sum that also counts parallel workers."""
 
 EXTENSIONS = """
 SELECT a.name, a.installed_version IS NOT NULL FROM pg_available_extensions a
@@ -62,7 +62,7 @@ WHERE c.relname = 'larp_ledger' AND n.nspname = ANY (%(schemas)s)
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 ORDER BY array_position(%(schemas)s, n.nspname::text)
 """
-"""What this role may not read it needs not to know."""
+"""Only ledgers that the role may read."""
 
 LAST_RUN = """
 SELECT revision, outcome FROM {} WHERE version_table = %s ORDER BY id DESC LIMIT 1
@@ -71,21 +71,21 @@ SELECT revision, outcome FROM {} WHERE version_table = %s ORDER BY id DESC LIMIT
 
 @dataclass(slots=True)
 class Look:
-    """One look at the database: what the checks share, and what they find out on the way."""
+    """What the checks of one round share: the connection, and what earlier checks found."""
 
     subject: Subject
     connection: psycopg.Connection
     schema: str | None = None
     """Schema in which the version table was found."""
     unseen: Reason | None = None
-    """Why the check of the schema could not be made; None where it could."""
+    """Why the schema could not be checked; None if it could."""
     current: tuple[str, ...] | None = None
     pending: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a check saw."""
+    """What a check found."""
 
     status: CheckStatus
     observed: str
@@ -94,29 +94,29 @@ class Observation:
 
 
 def passed(observed: str) -> Observation:
-    """Say that all is well."""
+    """Report that nothing is wrong."""
     return Observation(CheckStatus.PASS, observed)
 
 
 def warned(observed: str, reason: Reason, hint: str | None = None) -> Observation:
-    """Say what somebody should look at."""
+    """Report something that needs attention."""
     return Observation(CheckStatus.WARN, observed, reason, hint)
 
 
 def failed(observed: str, reason: Reason, hint: str | None = None) -> Observation:
-    """Say what makes the database unfit for use."""
+    """Report that the database cannot be used."""
     return Observation(CheckStatus.FAIL, observed, reason, hint)
 
 
 def check_answer(look: Look) -> Observation:
-    """The database answers."""
+    """The database answers a query."""
     began = time.monotonic()
     look.connection.execute("SELECT 1")
     return passed(f"answers in {(time.monotonic() - began) * 1000:.1f} ms")
 
 
 def check_version(look: Look) -> Observation:
-    """The server's version is one that larp is tested with."""
+    """The server runs PostgreSQL 15 or newer."""
     number = look.connection.info.server_version
     told = f"PostgreSQL {number // 10000}.{number % 10000}"
     if number // 10000 < OLDEST_SERVER:
@@ -126,27 +126,27 @@ def check_version(look: Look) -> Observation:
 
 
 def check_writable(look: Look) -> Observation:
-    """The server takes writes; a standby says how far it is behind."""
+    """The server accepts writes: it is a primary, and transactions are not read-only."""
     row = look.connection.execute(WRITABLE).fetchone()
     assert row is not None
     standby, read_only, lag, follows = row
     if standby:
-        behind = "which has replayed nothing yet" if lag is None else f"{max(lag, 0):.1f} s behind"
-        behind += "" if follows else ", and not connected to its primary"
+        behind = "nothing replayed yet" if lag is None else f"{max(lag, 0):.1f} s behind"
+        behind += "" if follows else ", not connected to its primary"
         late = lag is not None and lag > LAG_SECONDS
         return failed(
-            f"a standby, {behind}",
+            f"standby, {behind}",
             Reason.REPLICATION_LAG if late else Reason.READ_ONLY,
-            "list all hosts in DATABASE_URL, and add ?target_session_attrs=read-write",
+            "list every host in DATABASE_URL and add ?target_session_attrs=read-write",
         )
     if read_only:
-        hint = "see default_transaction_read_only of the server, the database and the role"
-        return failed("every transaction is read-only", Reason.READ_ONLY, hint)
-    return passed("a primary, takes writes")
+        hint = "check default_transaction_read_only of the server, the database and the role"
+        return failed("transactions are read-only", Reason.READ_ONLY, hint)
+    return passed("primary, accepts writes")
 
 
 def check_schema(look: Look) -> Observation:
-    """The schema, and in it the version table, is there."""
+    """The schema and its version table exist."""
     subject = look.subject
     path = (
         (subject.version_table,)
@@ -159,15 +159,15 @@ def check_schema(look: Look) -> Observation:
     name = sql.Identifier(*path).as_string(look.connection)
     row = look.connection.execute(PLACE, (name,)).fetchone()
     if row is None:
-        return failed(f"there is no {name}", Reason.NOT_INITIALISED, "larp db init")
+        return failed(f"{name} does not exist", Reason.NOT_INITIALISED, "larp db init")
     look.schema = row[0]
-    return passed(f"the schema is {look.schema}")
+    return passed(f"schema {look.schema} exists")
 
 
 def check_revision(look: Look) -> Observation:
-    """The database stands at the heads of the revisions on disk."""
+    """Every revision of this code is applied, and no newer one."""
     if look.unseen is not None:
-        return failed("not known, as the schema cannot be looked at", look.unseen)
+        return failed("unknown: the schema could not be checked", look.unseen)
     if look.schema is None:
         return failed("no revision was ever applied", Reason.NOT_INITIALISED, "larp db init")
     table = sql.Identifier(look.schema, look.subject.version_table)
@@ -177,7 +177,9 @@ def check_revision(look: Look) -> Observation:
     unknown = look.subject.unknown(look.current)
     if unknown:
         observed = f"at {', '.join(unknown)}, which this code does not have"
-        return failed(observed, Reason.SCHEMA_AHEAD, "deploy the newer code; larp db status")
+        return failed(
+            observed, Reason.SCHEMA_AHEAD, "deploy the newer code; larp db status shows which"
+        )
     if not look.current and look.subject.graph:
         return failed("no revision is applied", Reason.NOT_INITIALISED, "larp db init")
     if look.pending:
@@ -188,13 +190,13 @@ def check_revision(look: Look) -> Observation:
 
 
 def check_connections(look: Look) -> Observation:
-    """There are connections left for those who need one."""
+    """Less than 80 % of the server's connections are in use; fails at 95 %."""
     row = look.connection.execute(CONNECTIONS).fetchone()
     assert row is not None
     used, granted = row
     share = used / granted if granted else 1.0
     told = f"{used} of {granted} connections used ({share:.0%})"
-    hint = "raise max_connections, lower DATABASE_POOL_SIZE, or put a pooler between"
+    hint = "raise max_connections, lower DATABASE_POOL_SIZE, or add a connection pooler"
     if share >= CONNECTIONS_FAIL:
         return failed(told, Reason.CONNECTIONS_HIGH, hint)
     if share >= CONNECTIONS_WARN:
@@ -203,15 +205,15 @@ def check_connections(look: Look) -> Observation:
 
 
 def check_extensions(look: Look) -> Observation:
-    """The extensions of use are installed, where the server offers them."""
+    """The extensions that larp uses are installed, as far as the server has them."""
     wanted = look.subject.extensions
     offered = dict(_extensions(look, wanted))
     missing = sorted(name for name, installed in offered.items() if not installed)
     if missing:
         create = f'CREATE EXTENSION "{missing[0]}"'
-        hint = f"as a role that may: {create}"
+        hint = f"run as a privileged role: {create}"
         return warned(f"not installed: {', '.join(missing)}", Reason.EXTENSION_MISSING, hint)
-    return passed(f"installed: {', '.join(sorted(offered))}" if offered else "none needed")
+    return passed(f"installed: {', '.join(sorted(offered))}" if offered else "none required")
 
 
 def _extensions(look: Look, wanted: tuple[str, ...]) -> list[tuple[str, bool]]:
@@ -219,11 +221,13 @@ def _extensions(look: Look, wanted: tuple[str, ...]) -> list[tuple[str, bool]]:
 
 
 def check_indexes(look: Look) -> Observation:
-    """No failed CREATE INDEX CONCURRENTLY has left an index that is written and never read."""
+    """No failed CREATE INDEX CONCURRENTLY has left an invalid index."""
     found = invalid_indexes(look.connection, look.schema or look.subject.schema)
     invalid = [name for _, name in found]
     if invalid:
-        hint = "larp db migrate rebuilds what a revision left; else: REINDEX INDEX CONCURRENTLY"
+        hint = (
+            "larp db migrate rebuilds indexes of its revisions; others: REINDEX INDEX CONCURRENTLY"
+        )
         return warned(f"invalid: {', '.join(invalid)}", Reason.INDEX_INVALID, hint)
     return passed("all valid")
 
@@ -233,39 +237,39 @@ def check_ledger(look: Look) -> Observation:
     candidates = [*look.subject.ledger_schemas, *((look.schema,) if look.schema else ())]
     found = look.connection.execute(LEDGERS, {"schemas": candidates}).fetchone()
     if found is None:
-        return passed("no run is noted")
+        return passed("no run recorded")
     statement = sql.SQL(LAST_RUN).format(sql.Identifier(found[0], "larp_ledger"))
     table = f"{look.schema}.{look.subject.version_table}"
     row = look.connection.execute(statement, (table,)).fetchone()
     if row is None:
-        return passed("no run is noted")
+        return passed("no run recorded")
     name, outcome = row
     if outcome != "succeeded":
-        observed = f"the last run, of revision {name}, {outcome}"
+        observed = f"the last run of a revision, {name}, {outcome}"
         return warned(observed, Reason.MIGRATION_FAILED, "larp db history")
     return passed("the last run succeeded")
 
 
 def check_clock(look: Look) -> Observation:
-    """The clocks of the server and of this machine agree."""
+    """The server's clock and this machine's clock differ by at most 2 seconds."""
     before = datetime.now(UTC)
     row = look.connection.execute("SELECT clock_timestamp()").fetchone()
     after = datetime.now(UTC)
     assert row is not None
     skew = (row[0] - (before + (after - before) / 2)).total_seconds()
-    told = f"the server's clock is {abs(skew):.3f} s {'ahead' if skew > 0 else 'behind'}"
+    seen = f"the server's clock is {abs(skew):.3f} s {'ahead' if skew > 0 else 'behind'}"
     if abs(skew) < SAME_SECONDS:
-        told = "the server's clock agrees"
+        seen = "the clocks agree"
     if abs(skew) > SKEW_SECONDS:
-        return warned(told, Reason.CLOCK_SKEW, "synchronise both clocks (NTP)")
-    return passed(told)
+        return warned(seen, Reason.CLOCK_SKEW, "synchronise both clocks (NTP)")
+    return passed(seen)
 
 
 def check_configuration(subject: Subject) -> Observation:
-    """The settings are sound; what is wrong with them has stopped larp before."""
+    """No setting is questionable. A wrong setting stops larp before any check."""
     if subject.warnings:
         return warned("; ".join(subject.warnings), Reason.CONFIGURATION, "larp config check")
-    return passed("the settings are sound")
+    return passed("the settings are valid")
 
 
 CHECKS: dict[str, Callable[[Look], Observation]] = {
@@ -280,9 +284,9 @@ CHECKS: dict[str, Callable[[Look], Observation]] = {
     "ledger": check_ledger,
     "clock": check_clock,
 }
-"""By name, in the order in which they are made; the first is what the others need."""
+"""By name, in the order in which they run. The others need the first."""
 
 NAMES = (*CHECKS, "configuration")
 
 READY = ("database", "writable", "schema", "revision")
-"""The checks that decide whether a service on this database is ready."""
+"""The checks that decide whether a service that uses this database is ready."""

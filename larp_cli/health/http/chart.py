@@ -1,4 +1,4 @@
-"""How long the database took to answer, as a small drawing and in words."""
+"""The response times of the database, as a small chart and as a sentence."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from larp_cli.health.monitor import Sample
 
 WIDTH, HEIGHT = 600.0, 100.0
 _GAP = 3.5
-"""A pause of so many usual intervals is a gap in the line, as nobody looked."""
+"""A pause this many times the usual interval is a gap in the line: no check ran."""
 _ROOM = 0.92
-"""Share of the height that the highest point may take."""
+"""Share of the height that the highest point reaches."""
 
 
 def chart(samples: Sequence[Sample]) -> str:
-    """Draw the latencies as an HTML figure; nothing where there are fewer than two looks.
+    """Draw the response times as an HTML figure; empty with fewer than two checks.
 
-    Only the line is SVG, and is stretched to whatever width there is; what is to be read
-    stands beside it in HTML, so that it stays readable on a phone.
+    Only the line is SVG, stretched to the width of the page. The labels are HTML, so that they
+    stay readable on a phone.
     """
     if len(samples) < 2:
         return ""
@@ -29,15 +29,15 @@ def chart(samples: Sequence[Sample]) -> str:
     places = _places(samples)
     lines = "".join(f'<path class="line" d="{line}"/>' for line in _lines(samples, places, top))
     bars = "".join(_bars(samples, places))
-    told = _told(samples)
+    description = _describe(samples)
     return (
         '<figure class="chart"><div class="plot">'
         f'<div class="scale"><span>{top * 1000:g} ms</span><span>0</span></div>'
         f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" preserveAspectRatio="none" role="img"'
-        f' aria-label="{told}">{bars}{lines}</svg>'
-        f'<div class="scale"><span>{duration(_span(samples))} before</span>'
-        "<span>last look</span></div></div>"
-        f"<figcaption>{told}</figcaption></figure>"
+        f' aria-label="{description}">{bars}{lines}</svg>'
+        f'<div class="scale"><span>{duration(_span(samples))} earlier</span>'
+        "<span>last check</span></div></div>"
+        f"<figcaption>{description}</figcaption></figure>"
     )
 
 
@@ -46,7 +46,7 @@ def _span(samples: Sequence[Sample]) -> float:
 
 
 def _places(samples: Sequence[Sample]) -> list[float]:
-    """Place each look between left and right; the clock may have been set back meanwhile."""
+    """Place each check between left and right; the clock may have been set back meanwhile."""
     whole = _span(samples)
     if whole == 0:
         return [WIDTH * number / (len(samples) - 1) for number in range(len(samples))]
@@ -59,7 +59,7 @@ def _usual_step(places: Sequence[float]) -> float:
 
 
 def _lines(samples: Sequence[Sample], places: Sequence[float], top: float) -> Iterator[str]:
-    """Give the path of each stretch without a gap; a single point is a dot."""
+    """Yield the path of each stretch without a gap; a single point becomes a dot."""
     longest = _usual_step(places) * _GAP
     points: list[str] = []
     before = 0.0
@@ -79,7 +79,7 @@ def _path(points: Sequence[str]) -> str:
 
 
 def _bars(samples: Sequence[Sample], places: Sequence[float]) -> Iterator[str]:
-    """Mark the looks without an answer over the whole height."""
+    """Mark the checks without an answer with bars of the full height."""
     half = max(_usual_step(places), 3.0) / 2
     looks = zip(samples, places, strict=True)
     for missed, group in groupby(looks, key=lambda look: look[0].seconds is None):
@@ -91,25 +91,25 @@ def _bars(samples: Sequence[Sample], places: Sequence[float]) -> Iterator[str]:
 
 
 def _ceiling(seconds: float) -> float:
-    """Round up to 1, 2 or 5 times a power of ten, and to a millisecond at least."""
+    """Round up to 1, 2 or 5 times a power of ten, at least one millisecond."""
     if seconds <= 0.001:
         return 0.001
     power = 10.0 ** math.floor(math.log10(seconds))
     return next((step * power for step in (1, 2, 5) if seconds <= step * power), 10 * power)
 
 
-def _told(samples: Sequence[Sample]) -> str:
+def _describe(samples: Sequence[Sample]) -> str:
     answers = [sample.seconds for sample in samples if sample.seconds is not None]
     missed = len(samples) - len(answers)
-    span, looks = duration(_span(samples)), len(samples)
+    span, checks = duration(_span(samples)), len(samples)
     if not answers:
-        return f"In the last {span} the database answered none of {looks} looks."
+        return f"In the last {span} the database answered none of {checks} checks."
     usual = (
         f"usually within {format_latency(median(answers))}, at most {format_latency(max(answers))}"
     )
     if not missed:
-        return f"In the last {span} the database answered all {looks} looks, {usual}."
+        return f"In the last {span} the database answered all {checks} checks, {usual}."
     return (
-        f"In the last {span} the database answered {len(answers)} of {looks} looks, {usual};"
-        " bars mark those without an answer."
+        f"In the last {span} the database answered {len(answers)} of {checks} checks, {usual}."
+        " Bars mark checks without an answer."
     )

@@ -1,7 +1,7 @@
-"""The pages for people: everything they need is in them, and they load nothing.
+"""The HTML pages. Each is self-contained and loads nothing.
 
-A policy (Content-Security-Policy) lets run only the style and the script of this package, by
-their hashes, so that no text of a database or a user can become more than text.
+Their Content-Security-Policy allows only the style and the script of this package, by hash, so
+that text from a database or a user can never run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _WORDS = {
     CheckStatus.WARN: "Ready, with a warning",
     CheckStatus.FAIL: "Not ready",
 }
-_WELL = "The database answers, takes writes, and has every migration."
+_WELL = "The database answers, accepts writes, and has every migration."
 _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-4 -4 24 24"><circle cx="8" cy="8" r="12"'
     ' fill="{colour}"/><path d="{path}" fill="none" stroke="#fff" stroke-width="3"'
@@ -47,19 +47,19 @@ _ICONS = {
     CheckStatus.FAIL: _ICON.format(colour="#b3261e", path="M3.5 3.5l9 9M12.5 3.5l-9 9"),
 }
 _MOST_NAMES = 5
-"""Pending revisions that are named; the rest is counted."""
+"""Revisions that are named; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class HtmlPage:
-    """A page, and what it may do."""
+    """A page and its Content-Security-Policy."""
 
     html: str
     content_security_policy: str
 
 
 def status_page(monitor: Monitor, *, project: str, api_prefix: str, details: bool) -> HtmlPage:
-    """Show how it stands, and the checks to those who may see ``details``."""
+    """Render the status page; the checks are on it only with ``details``."""
     verdict, seen = monitor.ready, monitor.seen
     report = seen.report if seen is not None else None
     style, script = _static("page.css"), _static("status.js")
@@ -81,7 +81,7 @@ def status_page(monitor: Monitor, *, project: str, api_prefix: str, details: boo
 
 
 def docs_page(document: dict[str, Any]) -> HtmlPage:
-    """Show an OpenAPI document."""
+    """Render an OpenAPI document as a page."""
     style = _static("page.css")
     html = Template(_static("docs.html")).substitute(
         title=text(document["info"]["title"]),
@@ -101,7 +101,7 @@ def _static(name: str) -> str:
 
 @cache
 def _policy(style: str, script: str | None = None) -> str:
-    """Let in this style and this script alone; a script may talk to this server alone."""
+    """Allow only this style and this script, and let the script contact only this server."""
     scripted = f"script-src '{_hash(script)}'; connect-src 'self'; " if script else ""
     return _POLICY.format(style=_hash(style), script=scripted)
 
@@ -131,19 +131,19 @@ def _facts(monitor: Monitor, verdict: Verdict) -> str:
     facts: list[tuple[str, str]] = []
     if verdict.reason:
         facts.append(("Reason", f"<code>{verdict.reason.value}</code>"))
-    # Of draining, and of looks that no longer come, nobody notes when they began.
+    # The monitor does not record when draining or stalling began.
     if verdict.reason not in (Reason.DRAINING, Reason.MONITOR_STALLED):
         since = monitor.since
         passed = (datetime.now(since.tzinfo) - since).total_seconds()
         facts.append(("Since", f"{time_tag(since)}, for {duration(passed)}"))
     if seen is not None:
-        looked = f"{time_tag(seen.report.checked_at)}, {duration(monitor.age)} ago"
-        facts.append(("Last look", looked))
+        checked = f"{time_tag(seen.report.checked_at)}, {duration(monitor.age)} ago"
+        facts.append(("Last check", checked))
     return _list(facts)
 
 
 def _list(facts: Sequence[tuple[str, str]]) -> str:
-    return "<dl>" + "".join(f"<dt>{term}</dt><dd>{told}</dd>" for term, told in facts) + "</dl>"
+    return "<dl>" + "".join(f"<dt>{term}</dt><dd>{value}</dd>" for term, value in facts) + "</dl>"
 
 
 def _details(monitor: Monitor, report: HealthReport) -> str:
@@ -155,28 +155,28 @@ def _details(monitor: Monitor, report: HealthReport) -> str:
     ]
     return (
         f"<h2>Schema</h2>{_list(facts)}"
-        + (f"<h2>Time to answer</h2>{drawing}" if drawing else "")
+        + (f"<h2>Response time</h2>{drawing}" if drawing else "")
         + f"<h2>Checks</h2>{_table(report.checks)}{_skipped(report.skipped)}"
     )
 
 
 def _named(names: tuple[str, ...] | None, nothing: str) -> str:
-    """List names; the first of them where there are many."""
+    """List names; if there are many, only the first ones."""
     if names is None:
-        return "not known"
+        return "unknown"
     if not names:
         return nothing
-    told = ", ".join(f"<code>{text(name)}</code>" for name in names[:_MOST_NAMES])
+    shown = ", ".join(f"<code>{text(name)}</code>" for name in names[:_MOST_NAMES])
     more = len(names) - _MOST_NAMES
     count = f"{len(names)}: " if len(names) > 1 else ""
-    return f"{count}{told}" + (f" and {more} more" if more > 0 else "")
+    return f"{count}{shown}" + (f" and {more} more" if more > 0 else "")
 
 
 def _table(checks: Sequence[CheckResult]) -> str:
-    """Write the checks as a table; its roles hold where a phone shows it as blocks."""
+    """Write the checks as a table. The ARIA roles keep it one where CSS shows blocks (phones)."""
     titles = "".join(
         f'<th role="columnheader" scope="col">{title}</th>'
-        for title in ("Check", "Status", "What was seen", "Hint")
+        for title in ("Check", "Status", "Result", "Hint")
     )
     rows = "".join(_row(check) for check in checks)
     return (
@@ -198,5 +198,5 @@ def _row(check: CheckResult) -> str:
 def _skipped(names: Sequence[str]) -> str:
     if not names:
         return ""
-    told = ", ".join(text(name) for name in names)
-    return f'<p class="soft">Not made, as the database did not answer: {told}.</p>'
+    skipped = ", ".join(text(name) for name in names)
+    return f'<p class="soft">Skipped, because the database did not answer: {skipped}.</p>'

@@ -1,4 +1,4 @@
-"""What the pages say to people: reasons, times and durations in plain words."""
+"""Reasons, times and durations as the pages show them to people."""
 
 from __future__ import annotations
 
@@ -9,55 +9,55 @@ from larp_cli.results.base import counted
 from larp_cli.results.health import Reason
 
 REASONS: dict[Reason, str] = {
-    Reason.FAILED: "the database reports an error",
-    Reason.AUTH: "the database does not accept our login",
-    Reason.CANCELLED: "the question to the database was cancelled",
+    Reason.FAILED: "the database reported an error",
+    Reason.AUTH: "the database rejected the login",
+    Reason.CANCELLED: "the query of a check was cancelled",
     Reason.CONNECTION_LOST: "the connection to the database broke",
     Reason.DATABASE_MISSING: "the database does not exist",
-    Reason.DNS: "the name of the database server cannot be found",
+    Reason.DNS: "the host name of the database does not resolve",
     Reason.LOCKED: "a table is locked, perhaps by a migration",
-    Reason.NOT_POSTGRESQL: "what answers is not PostgreSQL",
-    Reason.PERMISSION_DENIED: "the database does not let us look",
-    Reason.READ_ONLY: "the database takes no writes",
+    Reason.NOT_POSTGRESQL: "the server at this address is not PostgreSQL",
+    Reason.PERMISSION_DENIED: "the role lacks a privilege that the checks need",
+    Reason.READ_ONLY: "the database accepts no writes",
     Reason.REFUSED: "the database refuses connections",
-    Reason.REJECTED_OPTION: "the database does not accept an option of the connection",
+    Reason.REJECTED_OPTION: "the database rejects a connection option",
     Reason.SHUTTING_DOWN: "the database is shutting down",
     Reason.STARTING_UP: "the database is starting up",
     Reason.TIMEOUT: "the database does not answer in time",
-    Reason.TLS: "no encrypted connection to the database can be made",
-    Reason.TOO_MANY_CONNECTIONS: "the database has no connection left",
+    Reason.TLS: "the encrypted connection to the database failed",
+    Reason.TOO_MANY_CONNECTIONS: "the database has no free connection",
     Reason.UNREACHABLE: "the database cannot be reached",
     Reason.CLOCK_SKEW: "the clocks of the database and of this machine differ",
-    Reason.CONFIGURATION: "a setting is doubtful",
-    Reason.CONNECTIONS_HIGH: "few connections to the database are left",
+    Reason.CONFIGURATION: "a setting is questionable",
+    Reason.CONNECTIONS_HIGH: "few database connections are free",
     Reason.EXTENSION_MISSING: "an extension is not installed",
     Reason.INDEX_INVALID: "an index is invalid",
     Reason.MIGRATION_FAILED: "the last migration failed",
     Reason.NOT_INITIALISED: "the database has not been set up yet",
-    Reason.REPLICATION_LAG: "the database is a standby, and far behind",
+    Reason.REPLICATION_LAG: "the database is a standby, far behind its primary",
     Reason.SCHEMA_AHEAD: "the database is newer than this version of the code",
-    Reason.SCHEMA_BEHIND: "the database waits for a migration",
-    Reason.VERSION_UNSUPPORTED: "the version of the database server is not supported",
-    Reason.DRAINING: "this server is about to end",
-    Reason.MONITOR_STALLED: "nobody has looked at the database for too long",
-    Reason.NOT_CHECKED: "nobody has looked at the database yet",
+    Reason.SCHEMA_BEHIND: "a migration is pending",
+    Reason.VERSION_UNSUPPORTED: "this version of PostgreSQL is not supported",
+    Reason.DRAINING: "this server is shutting down",
+    Reason.MONITOR_STALLED: "the database has not been checked for too long",
+    Reason.NOT_CHECKED: "the database has not been checked yet",
 }
 
 _STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
 def text(value: str) -> str:
-    """Escape a text for HTML, and for UTF-8: a page must not end on half a character."""
+    """Escape a text for HTML, and replace what UTF-8 cannot encode."""
     return escape(value.encode(errors="replace").decode())
 
 
 def sentence(words: str) -> str:
-    """Begin with a capital, and end with a full stop."""
+    """Capitalise the first letter and add a full stop."""
     return f"{words[:1].upper()}{words[1:]}."
 
 
 def duration(seconds: float) -> str:
-    """Write a span of time in its largest unit: ``3 minutes``."""
+    """Write a duration in its largest unit: ``3 minutes``."""
     for size, noun in _STEPS:
         if seconds >= size:
             return counted(int(seconds // size), noun)
@@ -72,7 +72,7 @@ def format_latency(seconds: float) -> str:
 
 
 def time_tag(moment: datetime) -> str:
-    """Write a time for people and for programs, in UTC."""
+    """Write a time in UTC as an HTML ``time`` element."""
     moment = moment.astimezone(UTC)
     machine = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
     return f'<time datetime="{machine}">{moment:%Y-%m-%d %H:%M:%S} UTC</time>'

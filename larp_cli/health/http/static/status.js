@@ -1,5 +1,5 @@
 "use strict";
-// Fetches this very page again, and takes over what has changed: the server alone renders.
+// Fetches this page again and copies what has changed. Only the server renders.
 (() => {
   const EVERY = 5000;
   const KEY = "larp-details-token";
@@ -7,7 +7,7 @@
   const get = (id) => document.getElementById(id);
   const main = document.querySelector("main");
 
-  // A browser may forbid the storage; the token is then kept for as long as the page is.
+  // A browser may forbid the storage. The token then lasts as long as the page.
   const store = (() => {
     try {
       return window.sessionStorage;
@@ -20,8 +20,8 @@
   let turn = 0;
   let timer = null;
 
-  // XMLHttpRequest parses a page itself, so that the policy may forbid every other way to
-  // make elements of text (require-trusted-types-for).
+  // XMLHttpRequest parses the page itself, so the policy can forbid every other way to turn text
+  // into elements (require-trusted-types-for).
   function fetchPage() {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
@@ -46,19 +46,19 @@
     try {
       page = await fetchPage();
     } catch {
-      // What is missing is said below.
+      // Reported below.
     }
     if (mine !== turn) return;
-    if (page === null) tellLost();
+    if (page === null) showLost();
     else show(page);
     timer = setTimeout(refresh, EVERY);
   }
 
-  function tellLost() {
+  function showLost() {
     if (!get("lost").hidden) return;
     const since = answered.toISOString().slice(11, 19);
     get("lost").textContent =
-      `No answer from the server since ${since} UTC. What stands below is from then.`;
+      `No answer from the server since ${since} UTC. This page shows its state at that time.`;
     get("lost").hidden = false;
     document.body.classList.add("lost");
     document.title = `No answer: ${document.title}`;
@@ -83,7 +83,7 @@
     main.dataset.details = page.querySelector("main").dataset.details;
     if (token !== null && !detailed()) {
       keep(null);
-      get("told").textContent = "The server does not accept this token.";
+      get("told").textContent = "The server rejected this token.";
     }
     showAccess();
   }
@@ -110,9 +110,9 @@
     const given = get("token").value.trim();
     get("token").value = "";
     get("told").textContent = "";
-    // Nothing else can stand in a header, so it cannot be the token.
+    // Other characters cannot be part of a header, so this is not the token.
     if (!/^[\x21-\x7e]+$/.test(given)) {
-      get("told").textContent = "The server does not accept this token.";
+      get("told").textContent = "The server rejected this token.";
       return;
     }
     keep(given);

@@ -95,7 +95,7 @@ def test_the_page_refreshes_itself(browser: Browser, serve: Serve) -> None:
     monitors.note(site.monitor, monitors.behind())
     until(lambda: "Not ready" in browser.text("state"))
 
-    assert "The database waits for a migration." in browser.text("state")
+    assert "A migration is pending." in browser.text("state")
     assert "schema_behind" in browser.text("facts")
     assert "0009_add_places" in browser.text("details")
     assert browser.driver.title == "Not ready: LARP Manager"
@@ -126,7 +126,7 @@ def test_the_token_shows_details(browser: Browser, serve: Serve) -> None:
     """From elsewhere the token shows what it protects, until it is forgotten."""
     site = serve(monitors.monitor(monitors.warned()), host=ELSEWHERE)
     browser.open(site.url)
-    assert "More is shown with the details token" in browser.text("access")
+    assert "Details are visible with the details token" in browser.text("access")
     assert browser.text("details") == ""
 
     browser.submit(TOKEN)
@@ -154,7 +154,7 @@ def test_a_wrong_token_is_told(browser: Browser, serve: Serve, token: str) -> No
     browser.submit(token)
     until(lambda: browser.text("told"))
 
-    assert browser.text("told") == "The server does not accept this token."
+    assert browser.text("told") == "The server rejected this token."
     assert browser["form"].is_displayed()
     assert browser.text("details") == ""
     assert browser.driver.execute_script("return sessionStorage.length") == 0
@@ -248,7 +248,7 @@ def test_the_page_works_without_scripts(browser: Browser, serve: Serve) -> None:
     try:
         browser.open(site.url)
         assert "Ready" in browser["state"].text
-        assert "More is shown with the details token" in browser["access"].text
+        assert "Details are visible with the details token" in browser["access"].text
         assert not browser["form"].is_displayed()
 
         monitors.note(site.monitor, monitors.behind())

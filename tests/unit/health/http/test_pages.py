@@ -89,10 +89,10 @@ def every_page() -> list[HtmlPage]:
         (
             monitors.report(),
             "Ready",
-            "The database answers, takes writes, and has every migration.",
+            "The database answers, accepts writes, and has every migration.",
         ),
-        (monitors.warned(), "Ready, with a warning", "Few connections to the database are left."),
-        (monitors.behind(), "Not ready", "The database waits for a migration."),
+        (monitors.warned(), "Ready, with a warning", "Few database connections are free."),
+        (monitors.behind(), "Not ready", "A migration is pending."),
         (monitors.unanswered(), "Not ready", "The database refuses connections."),
     ],
     ids=["ready", "warned", "behind", "unanswered"],
@@ -114,8 +114,8 @@ def test_before_the_first_look_the_page_says_so() -> None:
     """A server that has only just started shows no times of a look."""
     page = words(shown(monitors.monitor(), details=True))
 
-    assert "Nobody has looked at the database yet." in page
-    assert "Last look" not in page
+    assert "The database has not been checked yet." in page
+    assert "Last check" not in page
 
 
 @pytest.mark.parametrize("state", ["draining", "stalled"])
@@ -130,7 +130,7 @@ def test_what_nobody_noted_the_beginning_of_has_no_since(state: str) -> None:
 
     assert "Not ready" in page
     assert "Since" not in page
-    assert "Last look" in page
+    assert "Last check" in page
 
 
 def test_details_are_for_those_who_may_see_them() -> None:
@@ -150,7 +150,7 @@ def test_details_are_for_those_who_may_see_them() -> None:
         "<figure",
     ):
         assert word not in page
-    assert "More is shown with the details token" in page
+    assert "Details are visible with the details token" in page
 
 
 def test_details_show_every_check() -> None:
@@ -178,8 +178,8 @@ def test_checks_that_were_not_made_are_named() -> None:
     """Where the database does not answer, the page says what nobody knows."""
     told = words(shown(monitors.monitor(monitors.unanswered()), details=True))
 
-    assert "Not made, as the database did not answer: version, writable," in told
-    assert "Revision not known" in told
+    assert "Skipped, because the database did not answer: version, writable," in told
+    assert "Revision unknown" in told
 
 
 def test_no_password_is_on_the_page() -> None:
@@ -272,7 +272,7 @@ def test_the_chart_breaks_where_there_was_no_answer() -> None:
 
     assert drawing.count('class="line"') == 3
     assert drawing.count('class="miss"') == 2
-    assert "answered 5 of 8 looks" in drawing
+    assert "answered 5 of 8 checks" in drawing
     assert "usually within 2.0 ms, at most 3.0 ms" in drawing
     assert "<span>5 ms</span>" in drawing
 
@@ -307,7 +307,7 @@ def test_a_chart_without_an_answer_says_so() -> None:
     drawing = chart(monitors.monitor(*monitors.looks([None, None, None])).samples)
 
     assert 'class="line"' not in drawing
-    assert "answered none of 3 looks" in drawing
+    assert "answered none of 3 checks" in drawing
 
 
 def test_one_look_is_no_chart() -> None:
