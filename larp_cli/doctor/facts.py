@@ -210,13 +210,13 @@ def collect_schema(database: Database, project: Project) -> Iterator[tuple[str, 
     yield "project", project.config_file
     status = migration_status(database, project)
     yield "schema", status.schema if status.schema_exists else f"{status.schema} (missing)"
-    yield "environment", status.environment or "not stamped"
+    yield "environment", status.environment or "not recorded"
     yield "state", status.state.value
     yield "revisions", ", ".join(status.current) or "none"
     yield "heads", ", ".join(status.heads)
     yield "pending", len(status.pending)
-    yield "unknown here", ", ".join(status.unknown) or "none"
-    yield "migrators at work", ", ".join(f"pid {it.pid}" for it in status.lock_holders) or "none"
+    yield "unknown revisions", ", ".join(status.unknown) or "none"
+    yield "running migrations", ", ".join(f"pid {it.pid}" for it in status.lock_holders) or "none"
     yield "invalid indexes", ", ".join(status.invalid_indexes) or "none"
     for run in migration_history(database, project).runs[:5]:
         told = f"{run.direction} {run.outcome} by larp {run.larp_version} in {run.seconds:.1f} s"

@@ -1,1 +1,1 @@
-"""Results as text: for people, for lines of plain text, for programs."""
+"""Results as text: for people, for pipes and logs, for programs."""

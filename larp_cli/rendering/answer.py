@@ -1,4 +1,4 @@
-"""What every format writes: one command's result, or its error, or both."""
+"""What a format writes: the result of a command, its error, or both."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from larp_cli.errors import ExitCode, LarpError
 from larp_cli.results import Problem, Result
 
 SCHEMA_VERSION = 1
-"""Version of the JSON document; it grows only when a field is renamed or removed."""
+"""Version of the JSON document. It changes only when a field is renamed or removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One command's outcome."""
+    """The outcome of one command."""
 
     command: str
-    """The command's words without the program, such as ``db migrate``."""
+    """The command without the program name, such as ``db migrate``."""
     exit_code: ExitCode
     changed: bool
-    """Whether anything but larp's own bookkeeping was changed."""
+    """Whether anything other than larp's bookkeeping was changed."""
     result: Result | None = None
     error: Problem | None = None
 
     @classmethod
     def of(cls, command: str, result: Result) -> Answer:
-        """Wrap a result; one that answers "no" brings its problem with it."""
+        """Wrap a result, with its problem if it has one."""
         problem = result.problem
         return cls(
             command=command,

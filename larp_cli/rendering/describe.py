@@ -1,4 +1,4 @@
-"""What there is to say about each result: one description for every format of text."""
+"""Describes each result in parts that every text format can write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from larp_cli.results.base import counted, sized
 
 @singledispatch
 def describe(result: results.Result) -> list[Part]:
-    """Describe a result in parts that every format of text can write.
+    """Describe a result in parts that every text format can write.
 
     Raises:
         TypeError: The result's type has no description.
@@ -40,14 +40,14 @@ def _(status: results.MigrationStatus) -> list[Part]:
         ("server", f"PostgreSQL {server.version} on {server.host}{kind}"),
         ("database", f"{server.database} as {server.user}"),
         ("schema", status.schema if status.schema_exists else f"{status.schema} (missing)"),
-        ("environment", status.environment or "not stamped"),
+        ("environment", status.environment or "not recorded"),
         ("state", status.state.value.replace("_", " ")),
-        ("revision", _joined(status.current)),
-        ("head", _joined(status.heads)),
-        ("mutex", _holders(status.lock_holders)),
+        ("revision", _joined(status.current) or "none"),
+        ("head", _joined(status.heads) or "none"),
+        ("migration lock", _holders(status.lock_holders)),
     ]
     if status.unknown:
-        rows.append(("unknown here", _joined(status.unknown)))
+        rows.append(("unknown revisions", _joined(status.unknown)))
     if status.invalid_indexes:
         rows.append(("invalid indexes", _joined(status.invalid_indexes)))
     parts: list[Part] = [Facts(tuple(rows))]
@@ -60,13 +60,13 @@ def _(status: results.MigrationStatus) -> list[Part]:
 @describe.register
 def _(migrated: results.Migrated) -> list[Part]:
     if not migrated.applied:
-        return [Line(f"nothing to do: {migrated.database} is at {_joined(migrated.after)}")]
+        return [Line(f"nothing to do: {migrated.database} is at {_at(migrated.after)}")]
     rows = tuple(
         (item.revision, item.description, _seconds(item.seconds)) for item in migrated.applied
     )
     return [
         Table("Applied", ("revision", "description", "time"), rows),
-        Line(f"{migrated.database} is at {_joined(migrated.after)}"),
+        Line(f"{migrated.database} is at {_at(migrated.after)}"),
     ]
 
 
@@ -98,7 +98,7 @@ def _(history: results.History) -> list[Part]:
         (
             {True: "applied", False: "pending", None: "unknown"}[entry.applied],
             entry.revision,
-            _joined(entry.down_revisions),
+            _at(entry.down_revisions),
             entry.created.strftime("%Y-%m-%d") if entry.created else "",
             entry.description + (" (head)" if entry.head else ""),
         )
@@ -116,20 +116,20 @@ def _(history: results.History) -> list[Part]:
 @describe.register
 def _(done: results.RolledBack) -> list[Part]:
     if not done.undone:
-        return [Line(f"nothing to undo: {done.database} is at {_joined(done.before)}")]
+        return [Line(f"nothing to undo: {done.database} is at {_at(done.before)}")]
     rows = tuple((item.revision, item.description, _seconds(item.seconds)) for item in done.undone)
     return [
         Table("Undone", ("revision", "description", "time"), rows),
-        Line(f"{done.database} is at {_joined(done.after)}"),
+        Line(f"{done.database} is at {_at(done.after)}"),
     ]
 
 
 @describe.register
 def _(stamped: results.Stamped) -> list[Part]:
     if not stamped.changed:
-        return [Line(f"nothing to do: {stamped.database} is stamped {_joined(stamped.after)}")]
-    before, after = _joined(stamped.before), _joined(stamped.after)
-    return [Line(f"{stamped.database} was stamped {before}, and is stamped {after} now")]
+        return [Line(f"nothing to do: {stamped.database} is already stamped {_at(stamped.after)}")]
+    before, after = _at(stamped.before), _at(stamped.after)
+    return [Line(f"stamped {stamped.database} {after} (before: {before})")]
 
 
 @describe.register
@@ -138,18 +138,19 @@ def _(done: results.WasReset) -> list[Part]:
     if done.backup is not None:
         parts.append(Facts((("backup", _backup(done.backup)),)))
     if done.restore_command is not None:
-        parts.append(Facts((("to go back", done.restore_command),)))
-    parts.append(Line(f"dropped the schema {done.schema} with {len(done.dropped)} tables"))
+        parts.append(Facts((("undo with", done.restore_command),)))
+    tables = counted(len(done.dropped), "table")
+    parts.append(Line(f"dropped the schema {done.schema} ({tables})"))
     return [*parts, *describe(done.initialised)]
 
 
 @describe.register
 def _(done: results.BackedUp) -> list[Part]:
-    rows = (("backup", _backup(done.backup)), ("to restore", done.restore_command))
+    rows = (("backup", _backup(done.backup)), ("restore with", done.restore_command))
     return [
         Facts(rows),
         Line(
-            f"backed up the schema {done.schema} of {done.database}, and read it back,"
+            f"backed up the schema {done.schema} of {done.database} and read the file back"
             f" in {_seconds(done.seconds)}"
         ),
     ]
@@ -159,24 +160,24 @@ def _(done: results.BackedUp) -> list[Part]:
 def _(done: results.Restored) -> list[Part]:
     rows = [("restored", _backup(done.source))]
     if done.backup is not None:
-        rows.append(("before that", _backup(done.backup)))
+        rows.append(("old schema", _backup(done.backup)))
     if done.restore_command is not None:
-        rows.append(("to go back", done.restore_command))
+        rows.append(("undo with", done.restore_command))
     replaced = counted(len(done.replaced), "table")
     return [
         Facts(tuple(rows)),
         Line(
-            f"replaced the schema {done.schema} with {replaced} in {_seconds(done.seconds)};"
-            f" {done.database} is at {_joined(done.current)}"
+            f"replaced the schema {done.schema} ({replaced}) in {_seconds(done.seconds)};"
+            f" {done.database} is at {_at(done.current)}"
         ),
     ]
 
 
 @describe.register
 def _(ready: results.DatabaseReady) -> list[Part]:
-    server = ready.server
-    waited = _seconds(ready.waited_seconds)
-    return [Line(f"{server.database} on {server.host} answers: {server.version}, after {waited}")]
+    server, waited = ready.server, _seconds(ready.waited_seconds)
+    where = f"{server.database} on {server.host}"
+    return [Line(f"{where} is ready after {waited} (PostgreSQL {server.version})")]
 
 
 @describe.register
@@ -188,7 +189,7 @@ def _(shell: results.ShellOutput) -> list[Part]:
 def _(embedded: results.EmbeddedState) -> list[Part]:
     state = "running" if embedded.running else "stopped"
     rows = [
-        ("embedded PostgreSQL", f"{state}, kept" if embedded.kept else state),
+        ("embedded PostgreSQL", f"{state} until larp db stop" if embedded.kept else state),
         ("version", embedded.version or "unknown"),
         ("data", str(embedded.data_directory)),
     ]
@@ -209,7 +210,7 @@ def _(show: results.ConfigShow) -> list[Part]:
 def _(check: results.ConfigCheck) -> list[Part]:
     parts: list[Part] = [Line(f"warning: {item.name}: {item.message}") for item in check.warnings]
     if not check.faults:
-        parts.append(Line(f"the settings are sound for {check.environment}"))
+        parts.append(Line(f"all settings are valid (environment: {check.environment})"))
     return parts
 
 
@@ -237,7 +238,11 @@ def _run(run: results.LedgerEntry) -> tuple[str, ...]:
 
 
 def _joined(names: tuple[str, ...]) -> str:
-    return ", ".join(names) or "nothing"
+    return ", ".join(names)
+
+
+def _at(revisions: tuple[str, ...]) -> str:
+    return _joined(revisions) or "base"
 
 
 def _backup(backup: results.Backup) -> str:

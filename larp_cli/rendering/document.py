@@ -1,4 +1,4 @@
-"""The parts that a result is described in, before it becomes text of one kind."""
+"""The parts of a description, before a format turns them into text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names with their values, one to a line."""
+    """Names and values, one pair per line."""
 
     rows: tuple[tuple[str, str], ...]
 
@@ -30,14 +30,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Text whose line breaks and indentation mean something, such as SQL."""
+    """Text whose line breaks and indentation matter, such as SQL."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Verbatim:
-    """Text that is the result itself, and is written as it is in every format."""
+    """Text that is the result itself; every format writes it unchanged."""
 
     text: str
 

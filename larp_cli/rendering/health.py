@@ -1,4 +1,4 @@
-"""What there is to say about health."""
+"""Describes the results of health checks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from larp_cli.rendering.document import Facts, Line, Part, Table
 
 
 def describe_health_report(report: results.HealthReport) -> list[Part]:
-    """Describe every check: what it came to, what it saw, and what to do."""
+    """Describe every check: its status, what it found, and what to do."""
     rows = tuple(
         (
             check.status.value,
@@ -18,14 +18,14 @@ def describe_health_report(report: results.HealthReport) -> list[Part]:
         )
         for check in report.checks
     )
-    parts: list[Part] = [Table("", ("status", "check", "seen", "time", "hint"), rows)]
+    parts: list[Part] = [Table("", ("status", "check", "result", "time", "hint"), rows)]
     if report.skipped:
         parts.append(Line(f"not checked: {', '.join(report.skipped)}"))
     return parts
 
 
 def describe_remote_health(answer: results.RemoteHealth) -> list[Part]:
-    """Describe what a server said."""
+    """Describe the answer of a server."""
     rows = [
         ("server", answer.url),
         ("status", f"{answer.status.value} (HTTP {answer.http_status})"),
@@ -33,7 +33,7 @@ def describe_remote_health(answer: results.RemoteHealth) -> list[Part]:
     if answer.reason is not None:
         rows.append(("reason", answer.reason.value))
     if answer.age_seconds is not None:
-        rows.append(("looked at", f"{answer.age_seconds:.1f} s ago"))
+        rows.append(("checked", f"{answer.age_seconds:.1f} s ago"))
     return [Facts(tuple(rows))]
 
 

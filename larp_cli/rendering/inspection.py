@@ -1,4 +1,4 @@
-"""What there is to say about plans, checks and new revisions."""
+"""Describes plans, checks and new revision files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from larp_cli.results.base import sized
 
 def describe_plan(plan: results.MigrationPlan) -> list[Part]:
     """Describe a plan: each revision with its SQL, its tables and its hazards."""
-    at = ", ".join(plan.current) or "nothing"
+    at = ", ".join(plan.current) or "base"
     if not plan.revisions:
         return [Line(f"nothing to do: {plan.database} is at {at}")]
     rows = (("database", plan.database), ("schema", plan.schema), ("from", at), ("to", plan.target))
@@ -19,37 +19,39 @@ def describe_plan(plan: results.MigrationPlan) -> list[Part]:
     for revision in plan.revisions:
         parts.extend(_planned(revision))
     if not plan.hazards_checked:
-        parts.append(Line("hazards were not looked for: pip install 'larp-cli[lint]'"))
+        parts.append(Line("hazards not checked; to check them: pip install 'larp-cli[lint]'"))
     elif not any(revision.hazards for revision in plan.revisions):
         parts.append(Line("no hazards found"))
     return parts
 
 
 def describe_database_check(check: results.DatabaseCheck) -> list[Part]:
-    """Describe a check: what was looked at, what was found, and how to mend it."""
+    """Describe a check: what was checked, what was found, and how to fix it."""
     parts: list[Part] = [Line(f"checked: {', '.join(check.checked)}")]
     parts.extend(Line(f"not checked: {what}") for what in check.skipped)
     if check.findings:
         rows = tuple((item.code, item.message, item.hint or "") for item in check.findings)
         parts.append(Table("Findings", ("code", "finding", "hint"), rows))
     else:
-        parts.append(Line(f"{check.database} is in order, at {', '.join(check.current) or 'base'}"))
+        parts.append(
+            Line(f"no problems found; {check.database} is at {', '.join(check.current) or 'base'}")
+        )
     if check.repair:
-        parts.append(Line("what would make the schema equal the models:"))
+        parts.append(Line("these operations would make the schema match the models:"))
         parts.append(Block("\n".join(check.repair)))
     return parts
 
 
 def describe_revision_file(written: results.RevisionFile) -> list[Part]:
-    """Describe a revision file that was written, or say that none was needed."""
-    warnings = [Line(f"warning: to be done by hand: {what}") for what in written.by_hand]
+    """Describe the new revision file, or say why there is none."""
+    warnings = [Line(f"warning: write this change yourself: {what}") for what in written.by_hand]
     if written.path is None:
         if warnings:
-            return [*warnings, Line(f"nothing else differs, so no “{written.message}”")]
-        return [Line(f"nothing to do: models and schema are equal, so no “{written.message}”")]
+            return [*warnings, Line("no other differences, so no revision was written")]
+        return [Line("nothing to do: the schema matches the models")]
     rows = (
         ("revision", written.revision or ""),
-        ("after", ", ".join(written.down_revisions) or "nothing"),
+        ("after", ", ".join(written.down_revisions) or "base"),
         ("message", written.message),
         ("file", str(written.path)),
     )
@@ -63,30 +65,30 @@ def _planned(revision: results.PlannedRevision) -> Iterator[Part]:
     if revision.sql:
         yield Block(_marked(revision))
     elif revision.incomplete is None:
-        yield Line("-- it runs no SQL")
+        yield Line("-- no SQL")
     if revision.incomplete is not None:
-        yield Line(f"-- there is more to it: {revision.incomplete}")
+        yield Line(f"-- incomplete: {revision.incomplete}")
     if revision.tables:
         rows = tuple(
             (table.name, _rows(table.estimated_rows), _size(table.estimated_bytes))
             for table in revision.tables
         )
-        yield Table("Tables", ("table", "rows, about", "size, about"), rows)
+        yield Table("Tables", ("table", "rows (estimate)", "size (estimate)"), rows)
     if revision.hazards:
         hazards = tuple(
             (
                 hazard.rule,
                 " ".join(filter(None, (hazard.message, hazard.advice))),
-                f"waived: {hazard.waived}" if hazard.waived else "",
+                hazard.waived or "",
                 hazard.statement or "",
             )
             for hazard in revision.hazards
         )
-        yield Table("Hazards", ("rule", "hazard", "waived", "statement"), hazards)
+        yield Table("Hazards", ("rule", "hazard", "accepted because", "statement"), hazards)
 
 
 def _marked(revision: results.PlannedRevision) -> str:
-    """Write the statements, and mark where the transaction is left and taken up again."""
+    """Write the statements, and mark where the transaction ends and where the next one begins."""
     texts: list[str] = []
     in_transaction = True
     for statement in revision.statements:

@@ -1,4 +1,4 @@
-"""Results for programs: exactly one JSON document."""
+"""Results for programs: one JSON document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from larp_cli.rendering.answer import SCHEMA_VERSION, Answer
 
 
 def render(answer: Answer, *, redact: Callable[[str], str], colour: bool) -> str:
-    """Write the envelope: the same fields on success and on failure alike."""
+    """Write the envelope. It has the same fields on success and on failure."""
     keep = answer.result is not None and answer.result.verbatim
     error = answer.error
     document = {
@@ -30,12 +30,12 @@ def render(answer: Answer, *, redact: Callable[[str], str], colour: bool) -> str
             "hint": error.hint and redact(error.hint),
         },
     }
-    # ASCII, so that no locale and no half of a surrogate pair can spoil the document.
+    # ASCII, so that neither the locale nor a lone surrogate can break the document.
     return json.dumps(document, indent=2, allow_nan=False)
 
 
 def encode(value: Any, redact: Callable[[str], str]) -> Any:
-    """Turn a result into what JSON can hold: seconds as numbers, times as ISO 8601."""
+    """Convert a result to JSON values: durations to seconds, times to ISO 8601."""
     match value:
         case None | bool() | int() | float():
             return value

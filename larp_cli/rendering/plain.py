@@ -1,4 +1,4 @@
-"""Results as whole lines of plain text, for pipes and logs."""
+"""Results as plain text lines, for pipes and logs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def render(answer: Answer, *, redact: Callable[[str], str], colour: bool) -> str
 
 def _text(part: Part, redact: Callable[[str], str]) -> str:
     def clean(value: str) -> str:
-        # Redacted first: a folded secret would not be known again.
+        # Redact first: a secret with folded line breaks would not be recognised.
         return one_line(redact(value))
 
     match part:

@@ -1,4 +1,4 @@
-"""A problem as lines for stderr: what, why, and the command that fixes it."""
+"""A problem as lines for stderr: what happened, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ _RED, _YELLOW, _CYAN, _RESET = "\033[1;31m", "\033[1;33m", "\033[36m", "\033[0m"
 
 
 def render(problem: Problem, *, colour: bool) -> str:
-    """Write the message, and the hint on a line of its own.
+    """Write the message, and the hint on its own line.
 
-    An answer of "no" is no error, so it is not called one.
+    A negative answer is not an error, so its message has no ``error:`` in front.
     """
-    negative = problem.exit_code is ExitCode.NEGATIVE
-    label, paint = ("no:", _YELLOW) if negative else ("error:", _RED)
-    lines = [f"{_painted(label, paint, colour)} {printable(problem.message)}"]
+    message = printable(problem.message)
+    if problem.exit_code is ExitCode.NEGATIVE:
+        lines = [_painted(message, _YELLOW, colour)]
+    else:
+        lines = [f"{_painted('error:', _RED, colour)} {message}"]
     if problem.hint:
         lines.append(f"{_painted('hint:', _CYAN, colour)} {printable(problem.hint)}")
     return "\n".join(lines)

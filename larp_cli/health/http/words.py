@@ -65,7 +65,7 @@ def duration(seconds: float) -> str:
 
 
 def format_latency(seconds: float) -> str:
-    """Write a short span of time in format_latency, or in seconds from one second on."""
+    """Write a short duration in milliseconds, or in seconds from one second up."""
     if seconds >= 1:
         return f"{seconds:.1f} s"
     return f"{seconds * 1000:.{1 if seconds < 0.01 else 0}f} ms"

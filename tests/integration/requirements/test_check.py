@@ -36,7 +36,7 @@ def test_files_that_fit_are_fine(larp: Larp, locked: LockableProject) -> None:
     outcome = larp("requirements", "check")
 
     assert outcome.exit_code == ExitCode.OK
-    assert "fit pyproject.toml and each other" in outcome.stdout
+    assert "match pyproject.toml and each other" in outcome.stdout
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ def test_an_error_is_a_line_and_its_hint_another() -> None:
     assert problem.render(ERROR, colour=False) == "error: no consent\nhint: larp db reset"
 
 
-def test_an_answer_of_no_is_not_called_an_error() -> None:
-    """Exit code 3 is an answer."""
-    assert problem.render(NEGATIVE, colour=False) == "no: pending: 1 revision"
+def test_a_negative_answer_is_not_called_an_error() -> None:
+    """Exit code 3 is an answer, not an error."""
+    assert problem.render(NEGATIVE, colour=False) == "pending: 1 revision"
 
 
 def test_only_the_label_of_a_problem_is_coloured() -> None:

@@ -137,7 +137,7 @@ def test_people_read_the_size_and_how_to_restore(larp: Larp, ready: str, tmp_pat
     ]
     assert f"backup: {path} (" in outcome.stdout
     assert " MB, " in outcome.stdout
-    assert f"to restore: larp db restore {path} --confirm " in outcome.stdout
+    assert f"restore with: larp db restore {path} --confirm " in outcome.stdout
 
 
 # --- what stands in the way -----------------------------------------------------------

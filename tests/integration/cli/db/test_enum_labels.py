@@ -248,7 +248,7 @@ def test_what_is_hand_work_is_warned_of_and_not_written(
 
     told = "label 'old' of type mood is in the database, not in the models"
     assert (outcome.result["path"], outcome.result["by_hand"]) == (None, [told])
-    assert f"warning: to be done by hand: {told}" in plain.stdout
+    assert f"warning: write this change yourself: {told}" in plain.stdout
     assert "nothing to do" not in plain.stdout
 
 

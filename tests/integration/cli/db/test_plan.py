@@ -146,7 +146,7 @@ def test_an_empty_revision_runs_no_sql(larp: Larp, hero_project: ForeignProject)
     (revision,) = plan(larp)
 
     assert (revision["sql"], revision["incomplete"]) == ("", None)
-    assert "it runs no SQL" in larp("db", "plan").stdout
+    assert "-- no SQL" in larp("db", "plan").stdout
 
 
 # --- tables ---------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def test_a_waiver_with_a_reason_is_accepted_and_shown(
     assert outcome.exit_code == ExitCode.OK
     (hazard,) = outcome.result["revisions"][0]["hazards"]
     assert hazard["waived"] == "nothing has read it since May"
-    assert "waived: nothing has read it since May" in larp("db", "plan").stdout
+    assert "nothing has read it since May" in larp("db", "plan").stdout
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_without_squawk_there_is_a_plan_but_no_check(
 
     assert shown.exit_code == ExitCode.OK
     assert "DROP TABLE hero;" in shown.stdout
-    assert "hazards were not looked for: pip install 'larp-cli[lint]'" in shown.stdout
+    assert "hazards not checked; to check them: pip install 'larp-cli[lint]'" in shown.stdout
     assert outcome.result["hazards_checked"] is False
     assert checked.exit_code == ExitCode.CONFIGURATION
     assert checked.document["error"]["hint"] == "pip install 'larp-cli[lint]'"

@@ -40,7 +40,7 @@ def test_a_revision_that_asks_the_database_is_said_to(
     assert "asks the database" in asks["incomplete"]
     assert asks["sql"].startswith("SELECT 41;")
     assert (following["sql"], following["incomplete"]) == ("SELECT 42;", None)
-    assert f"there is more to it: {asks['incomplete']}" in larp("db", "plan").stdout
+    assert f"incomplete: {asks['incomplete']}" in larp("db", "plan").stdout
 
 
 def test_a_revision_that_fails_offline_is_said_to(larp: Larp, hero_project: ForeignProject) -> None:
