@@ -6,12 +6,15 @@ import signal
 import sys
 from types import FrameType
 
+from larp_cli.system.streams import open_standard_streams
+
 GARBAGE_THRESHOLD = 50_000
 """Objects made before garbage is looked for: modules are none, and importing makes thousands."""
 
 
 def run() -> None:
     """Run the command line, and exit with its code."""
+    open_standard_streams()
     signal.signal(signal.SIGTERM, _end)  # PID 1 would not hear it without a handler
     gc.set_threshold(GARBAGE_THRESHOLD)
     # Looking for plugins of pydantic reads the metadata of every installed package.

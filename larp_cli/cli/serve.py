@@ -50,13 +50,8 @@ def serve(
     if socket is not None and (host is not None or port is not None):
         raise UsageError("--socket goes without --host and --port", hint="larp serve --help")
     from larp_cli.cli.serving import announced, open_server
-    from larp_cli.health.http.launch import (
-        hold_signals,
-        open_standard_streams,
-        replace_process,
-    )
+    from larp_cli.health.http.launch import hold_signals, replace_process
 
-    open_standard_streams()
     options = open_server(larp, host=host, port=port, socket_file=socket)
     hold_signals()  # first: whoever reads where it listens may end it
     larp.announce(announced(options))

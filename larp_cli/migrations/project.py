@@ -259,12 +259,19 @@ def explained(config_file: Path) -> Iterator[None]:
 def stdout_to_stderr() -> Iterator[None]:
     """Send what is printed to stderr, also by programs that a revision starts."""
     with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as undo:
-        with contextlib.suppress(OSError):  # closed by whoever started us
-            stdout = os.dup(1)
-            undo.callback(os.close, stdout)
-            os.dup2(2, 1)
-            undo.callback(os.dup2, stdout, 1)
+        stdout = os.dup(1)
+        undo.callback(os.close, stdout)
+        os.dup2(2, 1)
+        undo.callback(os.dup2, stdout, 1)
+        undo.callback(_flush_original_stdout)
         yield
+
+
+def _flush_original_stdout() -> None:
+    """Write what foreign code left in the buffer of ``sys.__stdout__`` while it meant stderr."""
+    with contextlib.suppress(OSError):
+        if sys.__stdout__ is not None:
+            sys.__stdout__.flush()
 
 
 @contextlib.contextmanager

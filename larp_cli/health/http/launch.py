@@ -13,16 +13,6 @@ from larp_cli.health.http.options import ServeOptions, hand_over
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
-def open_standard_streams() -> None:
-    """Open what whoever started us has closed, lest a socket takes the place of stderr."""
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
-            os.set_inheritable(descriptor, True)
-
-
 def hold_signals() -> None:
     """Let signals wait until the serving process can hear them."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
@@ -33,8 +23,7 @@ def replace_process(options: ServeOptions) -> NoReturn:
     for descriptor in options.sockets:
         os.set_inheritable(descriptor, True)
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+        stream.flush()
     command = [sys.executable, "-P", "-m", "larp_cli.health.http.process"]
     os.execve(sys.executable, [*command, str(hand_over(options))], _environment())
 

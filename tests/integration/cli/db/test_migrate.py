@@ -236,13 +236,13 @@ def test_what_revisions_print_does_not_reach_the_document(
 ) -> None:
     """On stdout is the one JSON document, whatever env.py and revisions print or log."""
     project = build(before="print('env speaks')")
-    project.chain("print('revision speaks')")
+    project.chain("print('revision speaks')", "import sys; sys.__stdout__.write('buffer speaks')")
 
     outcome = larp_process("db", "migrate", "-c", project.config, "--json")
 
     assert outcome.document["exit_code"] == 0
-    assert "env speaks" in outcome.stderr
-    assert "revision speaks" in outcome.stderr
+    for speaker in ("env", "revision", "buffer"):
+        assert f"{speaker} speaks" in outcome.stderr
 
 
 def test_logging_is_ours_again_after_a_foreign_file_config(

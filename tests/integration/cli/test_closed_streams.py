@@ -1,0 +1,66 @@
+"""Commands whose standard streams are closed, full, or not read."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from larp_cli.errors import ExitCode
+from tests.conftest import Larp
+
+
+def start_closed(closing: str, *arguments: str, env: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start ``larp ARGUMENTS`` from a shell that closes some of its streams."""
+    return subprocess.Popen(
+        ["sh", "-c", f'exec "$@" {closing}', "sh", sys.executable, "-m", "larp_cli", *arguments],
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+every_closing = pytest.mark.parametrize(
+    "closing", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"]
+)
+
+
+@every_closing
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc")
+def test_no_connection_takes_the_place_of_a_closed_stream(closing: str) -> None:
+    """Descriptors 0, 1 and 2 are streams, so a socket gets a higher number."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"postgresql://larp@127.0.0.1:{listener.getsockname()[1]}/larp"
+        with start_closed(closing, "db", "wait", env={"DATABASE_URL": url}) as process:
+            listener.settimeout(60)
+            connection, _ = listener.accept()
+            with connection:
+                descriptors = Path(f"/proc/{process.pid}/fd")
+                opened = {int(item.name): os.readlink(item) for item in descriptors.iterdir()}
+                process.terminate()
+            process.communicate(timeout=60)
+
+    sockets = [number for number, name in opened.items() if name.startswith("socket:")]
+    assert sockets
+    assert min(sockets) > 2
+
+
+@every_closing
+def test_a_reset_with_closed_streams_rebuilds_the_schema(
+    closing: str, larp: Larp, initialised: str
+) -> None:
+    """What is written to a closed stream does not reach the database's socket."""
+    environment = {"DATABASE_URL": initialised}
+
+    with start_closed(closing, "db", "reset", "--yes", "--no-backup", env=environment) as process:
+        _, errors = process.communicate(timeout=90)
+
+    assert process.returncode == ExitCode.OK, errors
+    assert larp("db", "status", env=environment).exit_code == ExitCode.OK
