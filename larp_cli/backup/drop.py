@@ -13,7 +13,7 @@ from larp_cli.postgres.catalog import describe_sessions, holders_in, schema_exis
 from larp_cli.postgres.errors import translated_errors
 
 if TYPE_CHECKING:
-    from larp_cli.postgres.database import Database
+    from larp_cli.bookkeeping.database import ManagedDatabase
 
 OBJECTS_OUTSIDE = """
 SELECT format('%s %s %s', classid, objid, objsubid) FROM (
@@ -98,7 +98,7 @@ END
 """Body of a DO: drops the schema, unless something outside hangs on it, all or nothing."""
 
 
-def drop_schema(database: Database) -> None:
+def drop_schema(database: ManagedDatabase) -> None:
     """Drop the schema with all that is in it, and leave an empty one, in one transaction.
 
     The revisions of other projects do not create theirs.

@@ -18,8 +18,8 @@ from larp_cli.results import Backup
 from larp_cli.results.base import sized
 
 if TYPE_CHECKING:
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.observer import Observer
-    from larp_cli.postgres.database import Database
 
 DUMP_TIMEOUT = 6 * 3600.0
 """Seconds that a dump may take; ``--timeout`` cuts it shorter."""
@@ -27,7 +27,7 @@ LOCK_WAIT = "30s"
 
 
 def backup_schema(
-    database: Database, path: Path, observer: Observer, *, force: bool = False
+    database: ManagedDatabase, path: Path, observer: Observer, *, force: bool = False
 ) -> Backup:
     """Dump the schema into the file ``path``, in pg_dump's custom format.
 
@@ -77,7 +77,7 @@ def backup_schema(
     return Backup(path=path, size=path.stat().st_size, objects=objects)
 
 
-def new_backup(database: Database, directory: Path) -> Path:
+def new_backup(database: ManagedDatabase, directory: Path) -> Path:
     """Name a new backup in ``directory``, which is made where it is missing.
 
     Raises:
@@ -145,7 +145,7 @@ def _beside(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _verified(partial: Path, database: Database, *, server_major: int) -> int:
+def _verified(partial: Path, database: ManagedDatabase, *, server_major: int) -> int:
     """Read the backup back, every byte of it; returns the number of its objects."""
     try:
         archive = open_archive(partial, database, server_major=server_major)

@@ -17,8 +17,8 @@ import psycopg
 from psycopg import sql
 
 from larp_cli.backup.drop import drop_statement, hangs_outside
-from larp_cli.bookkeeping import metadata
-from larp_cli.bookkeeping.environment import ENVIRONMENT_KEY
+from larp_cli.bookkeeping.environment import stamp_environment_statements
+from larp_cli.bookkeeping.tables import BOOKKEEPING_TABLES, revoke_writing
 from larp_cli.errors import CommandFailed, LarpError
 from larp_cli.postgres.database import NOTICE_A_DEAD_CLIENT
 from larp_cli.postgres.errors import translate
@@ -27,8 +27,8 @@ from larp_cli.results.base import sized
 
 if TYPE_CHECKING:
     from larp_cli.backup.archive import Archive
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.observer import Observer
-    from larp_cli.postgres.database import Database
 
 RESTORE_TIMEOUT = 24 * 3600.0
 """Seconds that restoring may take; ``--timeout`` cuts it shorter."""
@@ -49,7 +49,7 @@ MISSING_ROLE = re.compile(r'role ".*" does not exist')
 
 
 def restore_schema(
-    database: Database, archive: Archive, observer: Observer, *, options: Sequence[str] = ()
+    database: ManagedDatabase, archive: Archive, observer: Observer, *, options: Sequence[str] = ()
 ) -> None:
     """Replace the schema by what is in the archive; whatever goes wrong, nothing is changed.
 
@@ -91,7 +91,9 @@ class _Programs:
 
 
 @contextmanager
-def _started(database: Database, archive: Archive, options: Sequence[str]) -> Iterator[_Programs]:
+def _started(
+    database: ManagedDatabase, archive: Archive, options: Sequence[str]
+) -> Iterator[_Programs]:
     with (
         tempfile.TemporaryFile() as entries,
         tempfile.TemporaryFile() as reader_errors,
@@ -134,7 +136,9 @@ def _psql(archive: Archive) -> list[str | Path]:
     ]
 
 
-def _run(database: Database, archive: Archive, programs: _Programs, observer: Observer) -> bool:
+def _run(
+    database: ManagedDatabase, archive: Archive, programs: _Programs, observer: Observer
+) -> bool:
     """Pass the script on, and commit when psql has run all of it; returns whether it came to that.
 
     False means that pg_restore failed, or that psql has ended.
@@ -179,7 +183,7 @@ def _write(sink: IO[bytes], data: bytes) -> None:
         rest = rest[sink.write(rest) :]
 
 
-def _prologue(database: Database, archive: Archive) -> bytes:
+def _prologue(database: ManagedDatabase, archive: Archive) -> bytes:
     statements = [
         "SET client_encoding = 'UTF8'",
         "SET statement_timeout = 0",
@@ -193,23 +197,20 @@ def _prologue(database: Database, archive: Archive) -> bytes:
     return "".join(f"{statement};\n" for statement in statements).encode()
 
 
-def _epilogue(database: Database) -> bytes:
+def _epilogue(database: ManagedDatabase) -> bytes:
     """Stamp our environment over the one that the dump brought, then let psql answer."""
-    statements = ["SET client_encoding = 'UTF8'"]
-    if database.bookkeeping_schema == database.schema:
-        statements += metadata.statements(
-            database.schema, ENVIRONMENT_KEY, database.environment.value
-        )
-        # What the dump makes anew has default privileges again.
-        for table in (database.version_table, *metadata.OURS):
-            name = sql.Identifier(database.schema, table)
-            body = sql.Literal(metadata.only_owner_writes(name))
-            statements.append(sql.SQL("DO {}").format(body).as_string())
-    script = "".join(f"\n{statement};" for statement in statements)
+    statements: list[sql.Composable] = [sql.SQL("SET client_encoding = 'UTF8'")]
+    books = database.bookkeeping
+    if books.is_beside_version_table:
+        statements += stamp_environment_statements(database)
+        # The tables that the dump creates have default privileges again.
+        ours = map(books.identifier_of, BOOKKEEPING_TABLES)
+        statements += map(revoke_writing, (database.version_table.identifier, *ours))
+    script = "".join(f"\n{statement.as_string()};" for statement in statements)
     return f"{script}\n\\echo all of it is done\n".encode()
 
 
-def _require_success(database: Database, programs: _Programs, *, committing: bool) -> None:
+def _require_success(database: ManagedDatabase, programs: _Programs, *, committing: bool) -> None:
     reader, psql = programs.reader, programs.psql
     if not committing and psql.poll() is None:
         error = failure("pg_restore", reader, programs.reader_errors)
@@ -226,7 +227,9 @@ def _require_success(database: Database, programs: _Programs, *, committing: boo
     raise type(error)(f"{error.message}; nothing was changed", hint=error.hint)
 
 
-def _psql_error(database: Database, psql: subprocess.Popen[bytes], errors: IO[bytes]) -> LarpError:
+def _psql_error(
+    database: ManagedDatabase, psql: subprocess.Popen[bytes], errors: IO[bytes]
+) -> LarpError:
     found = PSQL_ERROR.search(text_of(errors))
     if found is None:
         return failure("psql", psql, errors)

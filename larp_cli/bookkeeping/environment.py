@@ -1,4 +1,4 @@
-"""The environment that is stamped in the database, so that one is not taken for another."""
+"""The environment stamped in a database, so that nobody takes one database for another."""
 
 from __future__ import annotations
 
@@ -6,14 +6,32 @@ import shlex
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
 
-from larp_cli.bookkeeping import metadata
+from larp_cli.bookkeeping.metadata import (
+    peek_metadata,
+    read_metadata,
+    write_metadata,
+    write_metadata_statements,
+)
 from larp_cli.errors import Refused
 
 if TYPE_CHECKING:
+    from larp_cli.bookkeeping.database import ManagedDatabase
+    from larp_cli.bookkeeping.tables import Bookkeeping
     from larp_cli.postgres.database import Database
 
-ENVIRONMENT_KEY = "environment"
+_KEY = "environment"
+
+
+def read_environment(connection: psycopg.Connection, bookkeeping: Bookkeeping) -> str | None:
+    """Read the stamp; None if the database has none. A role that may not read it gets an error."""
+    return read_metadata(connection, bookkeeping, _KEY)
+
+
+def peek_environment(connection: psycopg.Connection, bookkeeping: Bookkeeping) -> str | None:
+    """Read the stamp; None also if this role may not read it."""
+    return peek_metadata(connection, bookkeeping, _KEY)
 
 
 def require_same_environment(database: Database, stamped: str | None, *, command: str) -> None:
@@ -31,15 +49,21 @@ def require_same_environment(database: Database, stamped: str | None, *, command
         )
 
 
-def stamp_environment(connection: psycopg.Connection, database: Database, *, command: str) -> None:
-    """Note the environment in the database; call it with the migration mutex held.
+def stamp_environment(
+    connection: psycopg.Connection, database: ManagedDatabase, *, command: str
+) -> None:
+    """Stamp the environment of the settings; call it with the migration mutex held.
 
     Raises:
-        Refused: Another environment is noted already.
+        Refused: The database is stamped with another environment.
     """
-    stamped = metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY)
+    stamped = read_environment(connection, database.bookkeeping)
     if stamped is None:
-        environment = database.environment.value
-        metadata.write(connection, database.bookkeeping_schema, ENVIRONMENT_KEY, environment)
+        write_metadata(connection, database.bookkeeping, _KEY, database.environment.value)
     else:
         require_same_environment(database, stamped, command=command)
+
+
+def stamp_environment_statements(database: ManagedDatabase) -> list[sql.Composed]:
+    """Write the SQL that stamps the environment over any other, for a session that is not ours."""
+    return write_metadata_statements(database.bookkeeping, _KEY, database.environment.value)

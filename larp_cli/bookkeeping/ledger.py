@@ -9,42 +9,18 @@ from __future__ import annotations
 import getpass
 import hashlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
 from larp_cli import __version__
-from larp_cli.bookkeeping.metadata import create_table, ensure_schema, is_readable, is_there
+from larp_cli.bookkeeping.tables import LEDGER, Bookkeeping, VersionTable
 from larp_cli.results import Direction, LedgerEntry, RunOutcome
-
-if TYPE_CHECKING:
-    from larp_cli.postgres.database import Database
-
-TABLE = "larp_ledger"
-
-CREATE_TABLE = """
-CREATE TABLE IF NOT EXISTS {} (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    version_table text NOT NULL,
-    revision text NOT NULL,
-    direction text NOT NULL,
-    outcome text NOT NULL,
-    started_at timestamptz NOT NULL,
-    seconds double precision NOT NULL,
-    operator text NOT NULL,
-    host text NOT NULL,
-    database_user text NOT NULL DEFAULT current_user,
-    larp_version text NOT NULL,
-    file_sha256 text,
-    error text
-)
-"""
 
 INSERT_RUN = """
 INSERT INTO {} (version_table, revision, direction, outcome, started_at, seconds, operator, host,
@@ -56,6 +32,17 @@ SELECT_RUNS = """
 SELECT revision, direction, outcome, started_at, seconds, operator, host, database_user,
        larp_version, file_sha256, error
 FROM {} WHERE version_table = %s ORDER BY id DESC
+"""
+
+FIND_READABLE = """
+SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = %(ledger)s AND n.nspname = ANY (%(schemas)s)
+  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+ORDER BY array_position(%(schemas)s, n.nspname::text)
+"""
+
+SELECT_LAST_RUN = """
+SELECT revision, outcome FROM {} WHERE version_table = %s ORDER BY id DESC LIMIT 1
 """
 
 SELECT_LAST_RUNS = """
@@ -81,10 +68,10 @@ class Run:
 class Ledger:
     """The runs of one project's revisions: several may share a table, and revision ids."""
 
-    def __init__(self, database: Database) -> None:
-        self._schema = database.bookkeeping_schema
-        self._table = sql.Identifier(self._schema, TABLE)
-        self._version_table = f"{database.schema}.{database.version_table}"
+    def __init__(self, bookkeeping: Bookkeeping) -> None:
+        self._bookkeeping = bookkeeping
+        self._table = bookkeeping.identifier_of(LEDGER)
+        self._version_table = str(bookkeeping.version_table)
 
     @cached_property
     def _insert(self) -> bytes:
@@ -96,18 +83,16 @@ class Ledger:
         return sql.SQL(INSERT_RUN).format(*escaped).as_bytes()
 
     def ensure(self, connection: psycopg.Connection) -> None:
-        """Create the table; call it with the migration mutex held."""
-        if not self.is_there(connection):
-            ensure_schema(connection, self._schema)
-            create_table(connection, self._schema, TABLE, CREATE_TABLE)
+        """Create the table if it is missing; call it with the migration mutex held."""
+        self._bookkeeping.ensure(connection, LEDGER)
 
-    def is_there(self, connection: psycopg.Connection) -> bool:
-        """Look whether there is a ledger, whoever may read it."""
-        return is_there(connection, self._schema, TABLE)
+    def exists(self, connection: psycopg.Connection) -> bool:
+        """Look whether there is a ledger; needs no right on it."""
+        return self._bookkeeping.exists(connection, LEDGER)
 
     def is_readable(self, connection: psycopg.Connection) -> bool:
         """Look whether there is a ledger that this role may read."""
-        return is_readable(connection, self._schema, TABLE)
+        return self._bookkeeping.is_readable(connection, LEDGER)
 
     def write(self, connection: psycopg.Connection, run: Run) -> None:
         """Write a run down, in the connection's transaction if it is in one."""
@@ -127,6 +112,12 @@ class Ledger:
     def read_runs(self, connection: psycopg.Connection) -> tuple[LedgerEntry, ...]:
         """Read every run, newest first; none where this role may not read them."""
         return self._select(connection, SELECT_RUNS)
+
+    def read_last_outcome(self, connection: psycopg.Connection) -> tuple[str, str] | None:
+        """Read revision and outcome of the last run; None where none is recorded."""
+        statement = sql.SQL(SELECT_LAST_RUN).format(self._table)
+        row = connection.execute(statement, (self._version_table,)).fetchone()
+        return None if row is None else (row[0], row[1])
 
     def read_last_runs(self, connection: psycopg.Connection) -> dict[str, LedgerEntry]:
         """Read each revision's last successful run: up, down or a stamp."""
@@ -149,6 +140,15 @@ class Ledger:
         with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
             query = sql.SQL(statement).format(self._table)
             return tuple(cursor.execute(query, (self._version_table,)))
+
+
+def find_readable_ledger(
+    connection: psycopg.Connection, schemas: Sequence[str], version_table: VersionTable
+) -> Ledger | None:
+    """Find the ledger in the first of ``schemas`` that has one which this role may read."""
+    given = {"ledger": LEDGER, "schemas": list(schemas)}
+    row = connection.execute(FIND_READABLE, given).fetchone()
+    return None if row is None else Ledger(Bookkeeping(row[0], version_table))
 
 
 def sha256_of(path: Path) -> str | None:

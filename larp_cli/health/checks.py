@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg import sql
 
+from larp_cli.bookkeeping.ledger import find_readable_ledger
+from larp_cli.bookkeeping.tables import VersionTable
 from larp_cli.health.subject import Subject
 from larp_cli.postgres.catalog import invalid_indexes
 from larp_cli.results.health import CheckStatus, Reason
@@ -54,18 +56,6 @@ SELECT CASE WHEN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
 EXTENSIONS = """
 SELECT a.name, a.installed_version IS NOT NULL FROM pg_available_extensions a
 WHERE a.name = ANY (%s)
-"""
-
-LEDGERS = """
-SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relname = 'larp_ledger' AND n.nspname = ANY (%(schemas)s)
-  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
-ORDER BY array_position(%(schemas)s, n.nspname::text)
-"""
-"""Only ledgers that the role may read."""
-
-LAST_RUN = """
-SELECT revision, outcome FROM {} WHERE version_table = %s ORDER BY id DESC LIMIT 1
 """
 
 
@@ -234,16 +224,16 @@ def check_indexes(look: Look) -> Observation:
 
 def check_ledger(look: Look) -> Observation:
     """The last run of a revision succeeded."""
-    candidates = [*look.subject.ledger_schemas, *((look.schema,) if look.schema else ())]
-    found = look.connection.execute(LEDGERS, {"schemas": candidates}).fetchone()
-    if found is None:
+    if look.schema is None:
         return passed("no run recorded")
-    statement = sql.SQL(LAST_RUN).format(sql.Identifier(found[0], "larp_ledger"))
-    table = f"{look.schema}.{look.subject.version_table}"
-    row = look.connection.execute(statement, (table,)).fetchone()
-    if row is None:
+    place = VersionTable(look.schema, look.subject.version_table)
+    found = find_readable_ledger(
+        look.connection, (*look.subject.ledger_schemas, look.schema), place
+    )
+    run = None if found is None else found.read_last_outcome(look.connection)
+    if run is None:
         return passed("no run recorded")
-    name, outcome = row
+    name, outcome = run
     if outcome != "succeeded":
         observed = f"the last run of a revision, {name}, {outcome}"
         return warned(observed, Reason.MIGRATION_FAILED, "larp db history")

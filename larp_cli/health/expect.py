@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from larp_cli.bookkeeping.tables import DEFAULT_VERSION_TABLE, FOREIGN_SCHEMA
 from larp_cli.errors import DatabaseUnreachable
 from larp_cli.health.subject import Subject, ordered
-from larp_cli.migrations.version_table import FOREIGN_BOOKKEEPING, placed
+from larp_cli.migrations.version_table import locate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,26 +36,26 @@ def expected(database: Database, project: Project, warnings: tuple[str, ...]) ->
         schema=schema,
         version_table=table,
         graph=ordered(_graph(project)),
-        ledger_schemas=(database.schema,) if project.own else (FOREIGN_BOOKKEEPING,),
+        ledger_schemas=(FOREIGN_SCHEMA,) if project.schema is None else (project.schema,),
         extensions=OWN_EXTENSIONS if project.own else (),
         warnings=warnings,
     )
 
 
 def _place(database: Database, project: Project) -> tuple[str | None, str]:
-    if project.own:
-        return database.schema, database.version_table
+    if project.schema is not None:
+        return project.schema, DEFAULT_VERSION_TABLE
     if project.version_table is not None:
         return project.version_table
     try:
-        found = placed(database, project)
+        found = locate(database, project)
     except DatabaseUnreachable as error:
         raise type(error)(
             f"{error.message}, and only the env.py of {project.config_file} knows where its"
             " version table is",
             hint=error.hint,
         ) from error
-    return found.schema, found.version_table
+    return found.schema, found.version_table.name
 
 
 def _graph(project: Project) -> Mapping[str, tuple[str, ...]]:

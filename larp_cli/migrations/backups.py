@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from larp_cli.backup.archive import Archive, open_archive, require_schema, require_whole
 from larp_cli.backup.dump import backup_schema, new_backup
 from larp_cli.backup.restore import restore_schema
-from larp_cli.bookkeeping import metadata
 from larp_cli.migrations.guard import Ask, Consent, examine, require_consent, require_unchanged
 from larp_cli.migrations.run.lock import migration_mutex
-from larp_cli.migrations.seed_files import SEEDS_KEY
-from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.migrations.seed_files import forget_seeds
+from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres.catalog import schema_exists, server_major
 from larp_cli.results import BackedUp, Backup, Restored
 from larp_cli.settings import Environment
 
 if TYPE_CHECKING:
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.observer import Observer
     from larp_cli.postgres.database import Database
@@ -53,7 +53,7 @@ def back_up(
         CommandFailed: pg_dump failed, or what it wrote cannot be read.
     """
     began = time.monotonic()
-    database = placed(database, project)
+    database = locate(database, project)
     target = path.absolute() if path is not None else new_backup(database, directory)
     backup = backup_schema(database, target, observer, force=force)
     return BackedUp(
@@ -98,7 +98,7 @@ def restore(
     """
     began = time.monotonic()
     path = path.absolute()
-    database = placed(database, project)
+    database = locate(database, project)
     archive = _checked(database, path, observer)
     stake = examine(database)
     command = _command(project, path, *options)
@@ -119,9 +119,9 @@ def restore(
             way_back = restore_command(database, project, backup.path)
             observer.note(f"to go back: {way_back}")
         restore_schema(database, archive, observer, options=options)
-        if database.bookkeeping_schema != database.schema:
+        if not database.bookkeeping.is_beside_version_table:
             # What a foreign project's seeds made was in the schema, the note of it was not.
-            metadata.forget(connection, database.bookkeeping_schema, SEEDS_KEY)
+            forget_seeds(connection, database.bookkeeping)
     return Restored(
         database=database.name,
         schema=database.schema,
@@ -134,7 +134,7 @@ def restore(
     )
 
 
-def restore_command(database: Database, project: Project, path: Path) -> str:
+def restore_command(database: ManagedDatabase, project: Project, path: Path) -> str:
     """Write the command that puts a backup in place of the schema."""
     words = ["--confirm", database.name]
     if database.environment is Environment.PRODUCTION:
@@ -147,7 +147,7 @@ def _command(project: Project, path: Path, *options: str) -> str:
     return shlex.join(["larp", "db", "restore", str(path), *options, *foreign])
 
 
-def _checked(database: Database, path: Path, observer: Observer) -> Archive:
+def _checked(database: ManagedDatabase, path: Path, observer: Observer) -> Archive:
     """Open the archive, and make sure of all that can be known before it is restored."""
     with database.connection() as connection:
         major = server_major(connection)

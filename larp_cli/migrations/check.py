@@ -13,7 +13,7 @@ from larp_cli.bookkeeping.ledger import Ledger, sha256_of
 from larp_cli.migrations.autogenerate.compare import Comparison, compare
 from larp_cli.migrations.graph import ancestors
 from larp_cli.migrations.status import Standing, standing_of
-from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres.catalog import invalid_indexes
 from larp_cli.results import DatabaseCheck, DatabaseState, Direction, Finding
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import psycopg
     from alembic.script import ScriptDirectory
 
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.postgres.database import Database
 
@@ -37,14 +38,14 @@ def check_database(database: Database, project: Project) -> DatabaseCheck:
         DatabaseUnreachable: The database did not answer.
         ConfigurationError: The project's files cannot be read.
     """
-    database = placed(database, project)
+    database = locate(database, project)
     current = current_heads(database)
     standing = standing_of(project, current)
     script = project.script
     comparison, skipped = _compared(database, project, standing)
     with database.connection() as connection:
-        ledger = Ledger(database)
-        if ledger.is_there(connection) and not ledger.is_readable(connection):
+        ledger = Ledger(database.bookkeeping)
+        if ledger.exists(connection) and not ledger.is_readable(connection):
             skipped += ("no edited revision: this role may not read the ledger",)
         findings = (
             *_standing(project, standing),
@@ -113,13 +114,16 @@ def _drift(comparison: Comparison) -> Iterator[Finding]:
 
 
 def _edited(
-    connection: psycopg.Connection, database: Database, project: Project, current: tuple[str, ...]
+    connection: psycopg.Connection,
+    database: ManagedDatabase,
+    project: Project,
+    current: tuple[str, ...],
 ) -> Iterator[Finding]:
     """Find applied revisions whose files are not what they were when they ran.
 
     A revision that got in by a stamp, or without larp, has no file to compare with.
     """
-    last_runs = Ledger(database).read_last_runs(connection)
+    last_runs = Ledger(database.bookkeeping).read_last_runs(connection)
     for revision in sorted(ancestors(project.script, current)):
         run = last_runs.get(revision)
         if run is None or run.direction != Direction.UP or run.file_sha256 is None:
@@ -135,7 +139,7 @@ def _edited(
 
 
 def _invalid(
-    connection: psycopg.Connection, database: Database, *, everywhere: bool
+    connection: psycopg.Connection, database: ManagedDatabase, *, everywhere: bool
 ) -> Iterator[Finding]:
     for name in invalid_indexes(connection, None if everywhere else database.schema):
         index = sql.Identifier(*name).as_string(connection)

@@ -2,7 +2,7 @@
 
 Running it takes Alembic and SQLAlchemy, and most times there is nothing to migrate. What is
 read here decides only whether something is pending, and which mutex to wait for: before
-anything runs, `larp_cli.migrations.version_table.placed` asks the environment itself.
+anything runs, `larp_cli.migrations.version_table.locate` asks the environment itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-type VersionTable = tuple[str | None, str]
+from larp_cli.bookkeeping.tables import DEFAULT_VERSION_TABLE
+
+type WrittenVersionTable = tuple[str | None, str]
 """Schema, or None where the session's search path decides; and name."""
 
 _OFFLINE = {"url", "dialect_name", "literal_binds"}
@@ -32,7 +34,7 @@ _MOVING = {
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp)
 
 
-def version_table(environment: Path) -> VersionTable | None:
+def version_table(environment: Path) -> WrittenVersionTable | None:
     """Read the place of the version table; None where the ``env.py`` has to be run to know.
 
     Only an ``env.py`` is read that hands the connection it is given to ``configure()``, once,
@@ -105,12 +107,12 @@ class _Online:
         return any(isinstance(value, ast.Name) and value.id in names for value in given)
 
 
-def _place(given: dict[str | None, ast.expr]) -> VersionTable | None:
+def _place(given: dict[str | None, ast.expr]) -> WrittenVersionTable | None:
     places = [given.get(name) for name in ("version_table_schema", "version_table")]
     if any(place is not None and not isinstance(place, ast.Constant) for place in places):
         return None
     schema, table = (place.value if isinstance(place, ast.Constant) else None for place in places)
-    return (str(schema) if schema else None, str(table) if table else "alembic_version")
+    return (str(schema) if schema else None, str(table) if table else DEFAULT_VERSION_TABLE)
 
 
 def _is_offline(function: ast.FunctionDef) -> bool:

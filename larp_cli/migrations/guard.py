@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from larp_cli.bookkeeping import metadata
-from larp_cli.bookkeeping.environment import ENVIRONMENT_KEY, require_same_environment
+from larp_cli.bookkeeping.environment import read_environment, require_same_environment
+from larp_cli.bookkeeping.tables import BOOKKEEPING_TABLES
 from larp_cli.errors import Refused
 from larp_cli.postgres import catalog
 from larp_cli.postgres.errors import ReadOnly
@@ -19,8 +19,8 @@ from larp_cli.results import TableSize, TouchedTable
 from larp_cli.settings import Environment
 
 if TYPE_CHECKING:
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.observer import Observer
-    from larp_cli.postgres.database import Database
 
 FEW_ROWS = 10_000
 """So many are counted in a moment."""
@@ -54,7 +54,7 @@ class Stake:
     """Of those and others the ones that are at stake; None means all of the schema."""
 
 
-def examine(database: Database) -> Stake:
+def examine(database: ManagedDatabase) -> Stake:
     """Look at what would be lost.
 
     Raises:
@@ -69,9 +69,7 @@ def examine(database: Database) -> Stake:
             database=facts.database,
             user=facts.user,
             schema=database.schema,
-            stamped_environment=metadata.read(
-                connection, database.bookkeeping_schema, ENVIRONMENT_KEY
-            ),
+            stamped_environment=read_environment(connection, database.bookkeeping),
             tables=tuple(
                 _counted(connection, database.schema, table)
                 for table in catalog.table_sizes(connection, database.schema)
@@ -94,7 +92,7 @@ def _counted(connection: psycopg.Connection, schema: str, table: TableSize) -> T
 
 
 def require_consent(
-    database: Database,
+    database: ManagedDatabase,
     stake: Stake,
     consent: Consent,
     *,
@@ -140,18 +138,18 @@ def require_consent(
         _ask(ask, stake.database, shown, command, consent)
 
 
-def require_unchanged(database: Database, stake: Stake, *, command: str) -> None:
+def require_unchanged(database: ManagedDatabase, stake: Stake, *, command: str) -> None:
     """Look again, with the mutex held: another migrator may have been at work meanwhile.
 
     Raises:
         Refused: It is not what the operator consented to any more; nothing was changed.
     """
     with database.connection() as connection:
-        stamped = metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY)
+        stamped = read_environment(connection, database.bookkeeping)
         tables = {table.name for table in catalog.table_sizes(connection, database.schema)}
     # What is gone meanwhile cannot be lost any more: another reset is between its two halves.
     unseen = tables - {table.name for table in stake.tables}
-    unseen -= {database.version_table, *metadata.OURS}
+    unseen -= {database.version_table.name, *BOOKKEEPING_TABLES}
     if unseen or stamped not in (None, stake.stamped_environment, database.environment.value):
         raise Refused(
             f"the schema {stake.schema} is not what it was when it was shown;"

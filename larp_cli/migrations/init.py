@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from larp_cli.bookkeeping import metadata
-from larp_cli.bookkeeping.environment import ENVIRONMENT_KEY, stamp_environment
+from larp_cli.bookkeeping.environment import read_environment, stamp_environment
 from larp_cli.migrations.migrate import migrate, require_own_environment
 from larp_cli.migrations.run.lock import migration_mutex
 from larp_cli.migrations.seed import refuse_production, seed_once
-from larp_cli.migrations.version_table import placed
+from larp_cli.migrations.version_table import locate
 from larp_cli.postgres.create import ensure_database
 from larp_cli.results import Initialised
 
 if TYPE_CHECKING:
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.migrations.run.timeouts import Patience
     from larp_cli.observer import Observer
@@ -49,7 +49,7 @@ def initialise(
         MigrationFailed: A revision failed.
     """
     created = ensure_database(database, observer)
-    database = placed(database, project)
+    database = locate(database, project)
     stamped = require_own_environment(database, "larp db init")
     if seeds is not None and not allow_production:
         refuse_production(database, stamped)
@@ -68,10 +68,10 @@ def initialise(
     )
 
 
-def _stamp(database: Database, observer: Observer, mutex_wait: float) -> None:
+def _stamp(database: ManagedDatabase, observer: Observer, mutex_wait: float) -> None:
     """Note the environment in the database, where it is not noted already."""
     with database.connection() as connection:
-        if metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY) is not None:
+        if read_environment(connection, database.bookkeeping) is not None:
             return
     with migration_mutex(database, wait=mutex_wait, observer=observer) as connection:
         # Another init may have stamped it while we waited, and with another environment.

@@ -7,9 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from larp_cli.bookkeeping import metadata
 from larp_cli.bookkeeping.environment import (
-    ENVIRONMENT_KEY,
+    read_environment,
     require_same_environment,
     stamp_environment,
 )
@@ -19,10 +18,11 @@ from larp_cli.migrations.graph import unknown
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.run.lock import migration_mutex
 from larp_cli.migrations.run.steps import steps_of_revisions
-from larp_cli.migrations.version_table import current_heads, found, placed
+from larp_cli.migrations.version_table import current_heads, locate, locate_from_files
 from larp_cli.results import AppliedRevision, Direction, Migrated, newer_code
 
 if TYPE_CHECKING:
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.migrations.run.steps import Step
     from larp_cli.migrations.run.timeouts import Patience
@@ -53,25 +53,25 @@ def migrate(
         Locked: Another migrator did not end in time, or a table stayed locked.
         MigrationFailed: A revision failed; those before it are committed.
     """
-    database, before = found(database, project)
+    located, before = locate_from_files(database, project)
     try:
-        return _migrate(database, project, observer, before, target, patience)
+        return _migrate(located, project, observer, before, target, patience)
     except _Elsewhere as elsewhere:  # env.py, once it ran, did not do what its text says
-        database = elsewhere.place
-        before = current_heads(database)
-        return _migrate(database, project, observer, before, target, patience)
+        located = elsewhere.place
+        before = current_heads(located)
+        return _migrate(located, project, observer, before, target, patience)
 
 
 class _Elsewhere(Exception):
     """The version table is in another place than the mutex was taken for."""
 
-    def __init__(self, place: Database) -> None:
+    def __init__(self, place: ManagedDatabase) -> None:
         super().__init__(place.schema)
         self.place = place
 
 
 def _migrate(
-    database: Database,
+    database: ManagedDatabase,
     project: Project,
     observer: Observer,
     before: tuple[str, ...],
@@ -111,14 +111,14 @@ def _migrate(
     )
 
 
-def _require_place(database: Database, project: Project) -> None:
+def _require_place(database: ManagedDatabase, project: Project) -> None:
     """Let env.py itself have the last word on where its version table is."""
-    if project.is_legible and (place := placed(database, project)) != database:
+    if project.is_legible and (place := locate(database, project)) != database:
         raise _Elsewhere(place)
 
 
 def plan_upgrade(
-    database: Database, project: Project, target: str, current: tuple[str, ...]
+    database: ManagedDatabase, project: Project, target: str, current: tuple[str, ...]
 ) -> Sequence[Step]:
     """List the steps from the ``current`` heads up to ``target``.
 
@@ -140,7 +140,7 @@ def plan_upgrade(
     return steps_of_revisions(steps)
 
 
-def require_known(database: Database, project: Project, current: tuple[str, ...]) -> None:
+def require_known(database: ManagedDatabase, project: Project, current: tuple[str, ...]) -> None:
     """Refuse to touch a database that newer code has migrated.
 
     Raises:
@@ -149,7 +149,7 @@ def require_known(database: Database, project: Project, current: tuple[str, ...]
     missing = unknown(project.script, current)
     if missing:
         with database.connection() as connection:
-            runs = Ledger(database).read_upgrades(connection, missing)
+            runs = Ledger(database.bookkeeping).read_upgrades(connection, missing)
         raise ConfigurationError(
             f"the database is ahead of this code: it is at {', '.join(missing)},"
             " which is not among the revision files",
@@ -157,14 +157,14 @@ def require_known(database: Database, project: Project, current: tuple[str, ...]
         )
 
 
-def require_own_environment(database: Database, command: str) -> str | None:
+def require_own_environment(database: ManagedDatabase, command: str) -> str | None:
     """Refuse a database that is stamped with another environment; returns the stamp.
 
     Raises:
         Refused: ENVIRONMENT is not what is stamped in the database.
     """
     with database.connection() as connection:
-        stamped = metadata.read(connection, database.bookkeeping_schema, ENVIRONMENT_KEY)
+        stamped = read_environment(connection, database.bookkeeping)
     require_same_environment(database, stamped, command=command)
     return stamped
 
@@ -177,7 +177,9 @@ def _command(target: str, left: int) -> str:
     return f"larp db migrate {f'+{left}' if relative else shlex.quote(target)}"
 
 
-def _has_work(database: Database, project: Project, target: str, current: tuple[str, ...]) -> bool:
+def _has_work(
+    database: ManagedDatabase, project: Project, target: str, current: tuple[str, ...]
+) -> bool:
     """Look whether anything is pending, without Alembic where that is possible."""
     if _is_done(project, target, current):
         return False

@@ -13,7 +13,7 @@ from larp_cli.errors import ExtraMissing
 from larp_cli.migrations.graph import revision_of
 from larp_cli.migrations.lint.squawk import find_squawk
 from larp_cli.migrations.migrate import plan_upgrade
-from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres.catalog import server_major
 from larp_cli.postgres.relations import tables_by_name
 from larp_cli.results import Hazard, MigrationPlan, PlannedRevision, TouchedTable
@@ -21,6 +21,7 @@ from larp_cli.results import Hazard, MigrationPlan, PlannedRevision, TouchedTabl
 if TYPE_CHECKING:
     from alembic.script import Script
 
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.lint.hazards import Suspect
     from larp_cli.migrations.lint.offline import Rendered
     from larp_cli.migrations.lint.tables import TableName
@@ -51,7 +52,7 @@ def make_plan(
     squawk = find_squawk()
     if check and squawk is None:
         raise ExtraMissing("lint", "looking for hazards")
-    database = placed(database, project)
+    database = locate(database, project)
     current = current_heads(database)
     planned = _pending(database, project, target, current)
     return MigrationPlan(
@@ -66,7 +67,7 @@ def make_plan(
 
 
 def _pending(
-    database: Database, project: Project, target: str, current: tuple[str, ...]
+    database: ManagedDatabase, project: Project, target: str, current: tuple[str, ...]
 ) -> Sequence[Step]:
     at_head = bool(current) and project.heads_on_disk == frozenset(current)
     if target in ("head", "heads") and at_head:
@@ -77,7 +78,7 @@ def _pending(
 
 
 def _describe(
-    database: Database,
+    database: ManagedDatabase,
     project: Project,
     planned: Sequence[Step],
     current: tuple[str, ...],

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
-from larp_cli.migrations.env_file import VersionTable, version_table
+from larp_cli.migrations.env_file import WrittenVersionTable, version_table
 from larp_cli.migrations.quick import Graph, graph_on_disk, heads_of, script_directory
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Project:
         return graph_on_disk(scripts / "versions") if scripts is not None else None
 
     @cached_property
-    def version_table(self) -> VersionTable | None:
+    def version_table(self) -> WrittenVersionTable | None:
         """Where a foreign project's version table is, where its env.py need not be run for it."""
         scripts = self._script_directory
         return version_table(scripts / "env.py") if scripts is not None else None

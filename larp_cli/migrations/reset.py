@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from larp_cli.backup.drop import drop_schema
 from larp_cli.backup.dump import backup_schema, new_backup
-from larp_cli.bookkeeping import metadata
 from larp_cli.migrations.backups import restore_command
 from larp_cli.migrations.guard import Ask, Consent, examine, require_consent, require_unchanged
 from larp_cli.migrations.init import initialise
 from larp_cli.migrations.run.lock import migration_mutex
-from larp_cli.migrations.seed_files import SEEDS_KEY
-from larp_cli.migrations.version_table import placed
+from larp_cli.migrations.seed_files import forget_seeds
+from larp_cli.migrations.version_table import locate
 from larp_cli.postgres.catalog import schema_exists
 from larp_cli.results import WasReset
 
@@ -51,7 +50,7 @@ def reset(
         Refused: Consent is missing, or something outside hangs on the schema.
         CommandFailed: The backup failed; nothing was dropped.
     """
-    database = placed(database, project)
+    database = locate(database, project)
     stake = examine(database)
     command = _reset_command(backups, seeds)
     require_consent(
@@ -74,7 +73,7 @@ def reset(
         observer.started(f"dropping the schema {database.schema}")
         drop_schema(database)
         # A foreign project's notes are not in the schema that was dropped.
-        metadata.forget(connection, database.bookkeeping_schema, SEEDS_KEY)
+        forget_seeds(connection, database.bookkeeping)
     return WasReset(
         schema=database.schema,
         dropped=stake.tables,

@@ -15,11 +15,12 @@ from larp_cli.migrations.migrate import require_known
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.run.lock import migration_mutex
 from larp_cli.migrations.run.steps import steps_of_revisions
-from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres.relations import tables_by_name
 from larp_cli.results import AppliedRevision, Direction, RolledBack
 
 if TYPE_CHECKING:
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.migrations.run.steps import Step
     from larp_cli.migrations.run.timeouts import Patience
@@ -54,7 +55,7 @@ def rollback(
         MigrationFailed: A revision failed; those before it are undone.
     """
     began = time.monotonic()
-    database = placed(database, project)
+    database = locate(database, project)
     before = current_heads(database)
     undone: tuple[AppliedRevision, ...] = ()
     command = f"larp db rollback {_way(target)}"
@@ -94,7 +95,7 @@ def rollback(
 
 
 def _stake(
-    database: Database, project: Project, planned: Sequence[Step], observer: Observer
+    database: ManagedDatabase, project: Project, planned: Sequence[Step], observer: Observer
 ) -> Stake:
     """Tell what each revision will undo, and examine the tables that it touches.
 
@@ -128,7 +129,7 @@ def _way(target: str, left: int | None = None) -> str:
 
 
 def plan_downgrade(
-    database: Database, project: Project, target: str, current: tuple[str, ...]
+    database: ManagedDatabase, project: Project, target: str, current: tuple[str, ...]
 ) -> Sequence[Step]:
     """List the steps from the ``current`` heads down to ``target``.
 

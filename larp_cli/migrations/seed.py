@@ -9,11 +9,12 @@ from larp_cli.errors import Refused
 from larp_cli.migrations.migrate import require_own_environment
 from larp_cli.migrations.run.lock import migration_mutex
 from larp_cli.migrations.seed_files import already_seeded, load_seeds, seed_files
-from larp_cli.migrations.version_table import placed
+from larp_cli.migrations.version_table import locate
 from larp_cli.results import Seeded
 from larp_cli.settings import Environment
 
 if TYPE_CHECKING:
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.migrations.run.timeouts import Patience
     from larp_cli.observer import Observer
@@ -45,7 +46,7 @@ def seed(
         Refused: The database is another environment's, or a production one.
         CommandFailed: A statement failed; nothing was loaded.
     """
-    database = placed(database, project)
+    database = locate(database, project)
     stamped = require_own_environment(database, "larp db seed")
     if not allow_production:
         refuse_production(database, stamped)
@@ -53,7 +54,9 @@ def seed(
         return load_seeds(database, seeds, environment or database.environment.value, observer)
 
 
-def seed_once(database: Database, seeds: Path, observer: Observer, *, mutex_wait: float) -> Seeded:
+def seed_once(
+    database: ManagedDatabase, seeds: Path, observer: Observer, *, mutex_wait: float
+) -> Seeded:
     """Load the development data, unless exactly this was loaded before."""
     environment = database.environment.value
     with migration_mutex(database, wait=mutex_wait, observer=observer):
@@ -63,7 +66,7 @@ def seed_once(database: Database, seeds: Path, observer: Observer, *, mutex_wait
         return load_seeds(database, seeds, environment, observer)
 
 
-def refuse_production(database: Database, stamped: str | None) -> None:
+def refuse_production(database: ManagedDatabase, stamped: str | None) -> None:
     """Keep development data out of a production database.
 
     Raises:

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import pq, sql
 
-from larp_cli.bookkeeping import metadata
+from larp_cli.bookkeeping.metadata import delete_metadata, read_metadata, write_metadata
 from larp_cli.errors import CommandFailed, ConfigurationError, Locked
 from larp_cli.postgres.errors import translate
 from larp_cli.results import Seeded, SeedFile
 
 if TYPE_CHECKING:
+    from larp_cli.bookkeeping.database import ManagedDatabase
+    from larp_cli.bookkeeping.tables import Bookkeeping
     from larp_cli.observer import Observer
-    from larp_cli.postgres.database import Database
 
 
-SEEDS_KEY = "seeds:"
-"""Under it, with the environment's name, is noted which files were loaded."""
+_PREFIX = "seeds:"
+"""With the environment's name it is the key of which files were loaded."""
 
 GUARD = """
 CREATE TEMPORARY TABLE larp_seeding (
@@ -41,7 +42,9 @@ def seed_files(directory: Path, environment: str) -> tuple[Path, ...]:
     return tuple([*sorted(directory.glob("*.sql")), *sorted(own.glob("*.sql"))])
 
 
-def load_seeds(database: Database, directory: Path, environment: str, observer: Observer) -> Seeded:
+def load_seeds(
+    database: ManagedDatabase, directory: Path, environment: str, observer: Observer
+) -> Seeded:
     """Load every file, all or none.
 
     Raises:
@@ -70,21 +73,26 @@ def load_seeds(database: Database, directory: Path, environment: str, observer: 
             _run(connection, database, path, text)
             name = str(path.relative_to(directory))
             loaded.append(SeedFile(name=name, seconds=time.monotonic() - began))
-        metadata.write(connection, database.bookkeeping_schema, _key(environment), _digest(texts))
+        write_metadata(connection, database.bookkeeping, _key(environment), _digest(texts))
         connection.execute("DELETE FROM pg_temp.larp_seeding")
     observer.finished("")
     return Seeded(environment=environment, directory=directory, files=tuple(loaded))
 
 
-def already_seeded(database: Database, directory: Path, environment: str) -> bool:
+def already_seeded(database: ManagedDatabase, directory: Path, environment: str) -> bool:
     """Look whether exactly these files were loaded before."""
     texts = [_read(path) for path in seed_files(directory, environment)]
     with database.connection() as connection:
-        noted = metadata.read(connection, database.bookkeeping_schema, _key(environment))
+        noted = read_metadata(connection, database.bookkeeping, _key(environment))
     return noted == _digest(texts)
 
 
-def _run(connection: psycopg.Connection, database: Database, path: Path, text: str) -> None:
+def forget_seeds(connection: psycopg.Connection, bookkeeping: Bookkeeping) -> None:
+    """Forget which files were loaded: what they made is gone."""
+    delete_metadata(connection, bookkeeping, _PREFIX)
+
+
+def _run(connection: psycopg.Connection, database: ManagedDatabase, path: Path, text: str) -> None:
     try:
         # Without parameters psycopg uses the simple protocol, which takes a whole script.
         connection.execute(text.encode())
@@ -127,7 +135,7 @@ def _read(path: Path) -> str:
 
 
 def _key(environment: str) -> str:
-    return SEEDS_KEY + environment
+    return _PREFIX + environment
 
 
 def _digest(texts: list[str]) -> str:

@@ -14,11 +14,12 @@ from larp_cli.migrations.project import explained
 from larp_cli.migrations.rollback import require_same_stamps
 from larp_cli.migrations.run.lock import migration_mutex
 from larp_cli.migrations.run.steps import steps_of_stamps
-from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres.errors import translated_errors
 from larp_cli.results import Direction, Stamped
 
 if TYPE_CHECKING:
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.migrations.run.steps import Step
     from larp_cli.migrations.run.timeouts import Patience
@@ -51,7 +52,7 @@ def stamp(
         ConfigurationError: There is no such revision.
         Refused: Consent is missing; nothing was changed.
     """
-    database = placed(database, project)
+    database = locate(database, project)
     before = current_heads(database)
     command = f"larp db stamp {shlex.quote(revision)}"
     foreign = bool(unknown(project.script, before))
@@ -95,7 +96,9 @@ def _plan_stamp(project: Project, revision: str, current: tuple[str, ...]) -> li
         return steps_of_stamps(project.script._stamp_revs(revision, current))
 
 
-def _replace_stamp(mutex: psycopg.Connection, database: Database, planned: list[Step]) -> None:
+def _replace_stamp(
+    mutex: psycopg.Connection, database: ManagedDatabase, planned: list[Step]
+) -> None:
     """Replace stamps that no file stands for, all of them at once.
 
     Alembic would delete and insert in two transactions, and a crash in between would leave
@@ -103,9 +106,9 @@ def _replace_stamp(mutex: psycopg.Connection, database: Database, planned: list[
     """
     from larp_cli.bookkeeping.ledger import Ledger, Run
 
-    ledger = Ledger(database)
+    ledger = Ledger(database.bookkeeping)
     ledger.ensure(mutex)
-    table = sql.Identifier(database.schema, database.version_table)
+    table = database.version_table.identifier
     revisions = [step.revision for step in planned]
     with translated_errors(database.url), mutex.transaction():
         mutex.execute(sql.SQL("DELETE FROM {}").format(table))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from larp_cli.bookkeeping import metadata
-from larp_cli.bookkeeping.environment import ENVIRONMENT_KEY
+from larp_cli.bookkeeping.environment import peek_environment
 from larp_cli.bookkeeping.ledger import Ledger
 from larp_cli.migrations import graph
 from larp_cli.migrations.run.lock import migrators
-from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres import catalog
 from larp_cli.results import DatabaseState, History, MigrationStatus, Revision
 
 if TYPE_CHECKING:
     import psycopg
 
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.postgres.database import Database
 
@@ -28,16 +28,16 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
         DatabaseUnreachable: The database did not answer.
         ConfigurationError: The revision files cannot be read.
     """
-    database = placed(database, project)
+    database = locate(database, project)
     current = current_heads(database)
     standing = standing_of(project, current)
-    ledger = Ledger(database)
+    ledger = Ledger(database.bookkeeping)
     with database.connection() as connection:
         return MigrationStatus(
             server=catalog.server_facts(connection, database),
             schema=database.schema,
             schema_exists=catalog.schema_exists(connection, database.schema),
-            environment=metadata.look(connection, database.bookkeeping_schema, ENVIRONMENT_KEY),
+            environment=peek_environment(connection, database.bookkeeping),
             state=standing.state,
             current=current,
             heads=standing.heads,
@@ -50,7 +50,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
 
 
 def _invalid_indexes(
-    connection: psycopg.Connection, database: Database, project: Project
+    connection: psycopg.Connection, database: ManagedDatabase, project: Project
 ) -> tuple[str, ...]:
     """Name the invalid indexes; those of another schema than the version table's with theirs."""
     found = catalog.invalid_indexes(connection, database.schema if project.own else None)
@@ -94,7 +94,7 @@ def migration_history(database: Database, project: Project) -> History:
         DatabaseUnreachable: The database did not answer.
         ConfigurationError: The revision files cannot be read.
     """
-    database = placed(database, project)
+    database = locate(database, project)
     history = graph.list_revisions(project.script, current_heads(database))
     with database.connection() as connection:
-        return replace(history, runs=Ledger(database).read_runs(connection))
+        return replace(history, runs=Ledger(database.bookkeeping).read_runs(connection))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 
+from larp_cli.bookkeeping.database import ManagedDatabase
+from larp_cli.bookkeeping.tables import Bookkeeping, VersionTable, find_bookkeeping
 from larp_cli.errors import ConfigurationError, LarpError, Locked
 from larp_cli.postgres.catalog import describe_sessions, holders_in
 from larp_cli.postgres.errors import translated_errors
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
     from larp_cli.postgres.database import Database
 
 
-FOREIGN_BOOKKEEPING = "larp_bookkeeping"
-"""Schema of larp's own tables beside a foreign project.
-
-No role is likely to have this name: the search path begins with the schema that is called
-like the role, and a new one would draw the project's unqualified tables into it.
-
-Not beside the version table, where the project's autogenerate would propose to drop them.
-One that looks at every schema (``include_schemas``) has to leave this one out itself.
-"""
-
 VERSION_TABLE_SCHEMA = """
 SELECT coalesce(
     (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -39,26 +30,11 @@ SELECT coalesce(
 """
 """As the session of env.py sees it: its search path may be its own."""
 
-BOOKKEEPING_SCHEMA = """
-WITH kept AS (
-    SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relname IN ('larp_ledger', 'larp_metadata') AND n.nspname IN (%(apart)s, %(beside)s)
-)
-SELECT CASE
-    WHEN %(apart)s IN (SELECT nspname FROM kept) THEN %(apart)s
-    WHEN %(beside)s IN (SELECT nspname FROM kept) THEN %(beside)s
-    WHEN NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = %(apart)s)
-        AND has_database_privilege(current_database(), 'CREATE') THEN %(apart)s
-    WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = %(apart)s
-                 AND has_schema_privilege(oid, 'CREATE')) THEN %(apart)s
-    ELSE %(beside)s
-END
-"""
-"""Where the books are already, whoever asks; else where this role may begin them."""
 
-
-def found(database: Database, project: Project) -> tuple[Database, tuple[str, ...]]:
-    """Return what `placed` and `current_heads` do, without running env.py if its text will do.
+def locate_from_files(
+    database: Database, project: Project
+) -> tuple[ManagedDatabase, tuple[str, ...]]:
+    """Return what `locate` and `current_heads` do, without running env.py if its text will do.
 
     To look whether something is pending, and for nothing else.
 
@@ -66,56 +42,45 @@ def found(database: Database, project: Project) -> tuple[Database, tuple[str, ..
         DatabaseUnreachable: The database did not answer.
     """
     if project.own or project.version_table is None or not project.is_legible:
-        database = placed(database, project)
-        return database, current_heads(database)
+        located = locate(database, project)
+        return located, current_heads(located)
     schema, table = project.version_table
     with database.connection() as connection:
         if schema is None:
             row = connection.execute(VERSION_TABLE_SCHEMA, (table,)).fetchone()
             assert row is not None
             schema = row[0]
-        database = _kept_at(connection, database, schema, table)
-        return database, read_heads(connection, database)
+        bookkeeping = find_bookkeeping(connection, VersionTable(schema, table))
+        located = ManagedDatabase.of(database, bookkeeping)
+        return located, read_heads(connection, located)
 
 
-def placed(database: Database, project: Project) -> Database:
-    """Return the database with the place in which the project keeps its version table.
+def locate(database: Database, project: Project) -> ManagedDatabase:
+    """Find the project's version table, and larp's own tables.
 
     Raises:
         DatabaseUnreachable: The database did not answer.
     """
-    if project.own:
-        return database
-    schema, table = _look_into(database, project, _version_table)
+    if project.schema is not None:
+        table = VersionTable(project.schema)
+        return ManagedDatabase.of(database, Bookkeeping(project.schema, table))
+    table = _look_into(database, project, _version_table)
     with database.connection() as connection:
-        return _kept_at(connection, database, schema, table)
+        return ManagedDatabase.of(database, find_bookkeeping(connection, table))
 
 
-def _kept_at(
-    connection: psycopg.Connection, database: Database, schema: str, table: str
-) -> Database:
-    """Return the database with this version table, and with where the books are."""
-    row = connection.execute(
-        BOOKKEEPING_SCHEMA, {"apart": FOREIGN_BOOKKEEPING, "beside": schema}
-    ).fetchone()
-    assert row is not None
-    return replace(database, schema=schema, version_table=table, bookkeeping_schema=row[0])
-
-
-def _version_table(context: MigrationContext) -> tuple[str, str]:
-    """Say in which schema the version table is, or will be, and what it is called."""
+def _version_table(context: MigrationContext) -> VersionTable:
+    """Ask Alembic in which schema the version table is, or will be, and what it is called."""
     table = context.version_table
     if context.version_table_schema is not None:
-        return context.version_table_schema, table
+        return VersionTable(context.version_table_schema, table)
     assert context.connection is not None
     schema = context.connection.exec_driver_sql(VERSION_TABLE_SCHEMA, (table,)).scalar_one()
-    return str(schema), table
+    return VersionTable(str(schema), table)
 
 
-def current_heads(database: Database) -> tuple[str, ...]:
+def current_heads(database: ManagedDatabase) -> tuple[str, ...]:
     """Read the stamped revisions without a lock; empty when nothing was ever applied.
-
-    ``database`` is one that `placed` has returned.
 
     Raises:
         DatabaseUnreachable: The database did not answer.
@@ -124,13 +89,13 @@ def current_heads(database: Database) -> tuple[str, ...]:
         return read_heads(connection, database)
 
 
-def read_heads(connection: psycopg.Connection, database: Database) -> tuple[str, ...]:
+def read_heads(connection: psycopg.Connection, database: ManagedDatabase) -> tuple[str, ...]:
     """Read the version table, where there is one.
 
     Raises:
         Locked: Somebody keeps it locked.
     """
-    table = sql.Identifier(database.schema, database.version_table)
+    table = database.version_table.identifier
     found = connection.execute(
         "SELECT to_regclass(%s) IS NOT NULL", (table.as_string(connection),)
     ).fetchone()
@@ -140,9 +105,9 @@ def read_heads(connection: psycopg.Connection, database: Database) -> tuple[str,
     try:
         return tuple(row[0] for row in connection.execute(query))
     except psycopg.errors.LockNotAvailable as error:
-        holders = holders_in(connection, database.schema, database.version_table)
+        holders = holders_in(connection, database.schema, database.version_table.name)
         raise Locked(
-            f"the version table {database.schema}.{database.version_table} is locked"
+            f"the version table {database.version_table} is locked"
             f" by {describe_sessions(holders) or 'a session that is just ending'}",
             hint="let it end, or end it with pg_terminate_backend, and try again",
         ) from error

@@ -38,17 +38,11 @@ PostgreSQL manual, "Connection Settings": since 14, and not on every system.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """One database on a server, with our schema in it."""
+    """One database on a server, and how to connect to it."""
 
     url: DatabaseUrl
     url_setting: str = "DATABASE_URL"
     """Name of the setting that the URL came from."""
-    schema: str
-    """Schema of the version table and of what the revisions make."""
-    version_table: str = "alembic_version"
-    bookkeeping_schema: str
-    """Schema of larp's own tables: the same at home, a schema apart in a foreign project,
-    whose autogenerate would otherwise propose to drop them."""
     environment: Environment
     """The environment that the settings name, not the one stamped in the database."""
     embedded: bool = False
@@ -176,8 +170,6 @@ def open_database(
             url = stack.enter_context(_embedded_url(settings, observer))
         application = Database(
             url=url,
-            schema=settings.database_schema,
-            bookkeeping_schema=settings.database_schema,
             environment=settings.environment,
             embedded=embedded,
             connect_timeout=min(settings.database_connect_timeout, deadline or float("inf")),

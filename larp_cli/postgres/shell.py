@@ -27,12 +27,12 @@ WHERE name = 'search_path' AND source IN ('default', 'configuration file')
 """One that somebody has set, for a role or a database, stays as it is."""
 
 
-def open_shell(database: Database, arguments: Sequence[str]) -> int:
+def open_shell(database: Database, schema: str, arguments: Sequence[str]) -> int:
     """Run psql on this terminal; returns its exit status.
 
     Ctrl-C is psql's while it runs: it cancels the statement and keeps the session.
     """
-    command, environment = _prepare(database, arguments)
+    command, environment = _prepare(database, schema, arguments)
     # A handler of our own, not SIG_IGN: what is ignored would stay so in psql.
     before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
     try:
@@ -48,13 +48,15 @@ def open_shell(database: Database, arguments: Sequence[str]) -> int:
         signal.signal(signal.SIGINT, before)
 
 
-def capture_shell(database: Database, arguments: Sequence[str], *, timeout: float) -> ShellOutput:
+def capture_shell(
+    database: Database, schema: str, arguments: Sequence[str], *, timeout: float
+) -> ShellOutput:
     """Run psql without a terminal and keep what it writes.
 
     Raises:
         CommandFailed: psql took longer than ``timeout`` seconds.
     """
-    command, environment = _prepare(database, arguments)
+    command, environment = _prepare(database, schema, arguments)
     try:
         done = subprocess.run(
             command,
@@ -69,12 +71,14 @@ def capture_shell(database: Database, arguments: Sequence[str], *, timeout: floa
     return ShellOutput(output=done.stdout, status=done.returncode)
 
 
-def _prepare(database: Database, arguments: Sequence[str]) -> tuple[list[str], Mapping[str, str]]:
+def _prepare(
+    database: Database, schema: str, arguments: Sequence[str]
+) -> tuple[list[str], Mapping[str, str]]:
     r"""Find the psql of the server's version; ``\d`` in it shows the schema that larp manages."""
     with database.connection() as connection:
         environment = client_environment(database)  # knows by now which host let us in
         major = server_major(connection)
-        row = connection.execute(SEARCH_PATH, {"schema": database.schema}).fetchone()
+        row = connection.execute(SEARCH_PATH, {"schema": schema}).fetchone()
         # A pooler would refuse the option.
         if (
             row

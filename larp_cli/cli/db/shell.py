@@ -39,8 +39,9 @@ def shell(
 
     larp: Context = ctx.obj
     database = larp.databases.migration if owner else larp.databases.application
+    schema = larp.settings.database_schema
     if larp.output is OutputFormat.JSON:
         timeout = larp.options.timeout or CAPTURE_TIMEOUT
-        larp.answer(capture_shell(database, arguments or (), timeout=timeout))
+        larp.answer(capture_shell(database, schema, arguments or (), timeout=timeout))
     else:
-        raise typer.Exit(open_shell(database, arguments or ()))
+        raise typer.Exit(open_shell(database, schema, arguments or ()))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from larp_cli.bookkeeping.tables import BOOKKEEPING_TABLES
 from larp_cli.errors import ConfigurationError
-from larp_cli.migrations.autogenerate.include import BOOKKEEPING_TABLES
 from larp_cli.migrations.project import explained
 from larp_cli.postgres.errors import translated_errors
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping
 from typing import Literal
 
-BOOKKEEPING_TABLES = frozenset({"larp_metadata", "larp_ledger"})
-"""Tables that larp keeps beside the version table; no model stands behind them."""
+from larp_cli.bookkeeping.tables import BOOKKEEPING_TABLES
 
 type _Kind = Literal[
     "schema", "table", "column", "index", "unique_constraint", "foreign_key_constraint"

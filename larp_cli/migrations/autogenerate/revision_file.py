@@ -25,7 +25,7 @@ from larp_cli.migrations.autogenerate.compare import (
 from larp_cli.migrations.graph import revision_of
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.status import standing_of
-from larp_cli.migrations.version_table import current_heads, placed
+from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.results import DatabaseState, RevisionFile
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script, ScriptDirectory
 
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.postgres.database import Database
 
@@ -63,7 +64,7 @@ def write_revision(project: Project, message: str, *, database: Database | None)
     revision = revision_context(project, project.script, message=_in_docstring(message))
     hand_work: tuple[str, ...] = ()
     if database is not None:
-        _require_at_head(placed(database, project), project)
+        _require_at_head(locate(database, project), project)
         anything, hand_work = _fill(revision, database, project)
         if not anything:
             return RevisionFile(
@@ -206,7 +207,7 @@ def _staging(project: Project) -> Iterator[tuple[ScriptDirectory, Path]]:
         yield script, Path(directory)
 
 
-def _require_at_head(database: Database, project: Project) -> None:
+def _require_at_head(database: ManagedDatabase, project: Project) -> None:
     standing = standing_of(project, current_heads(database))
     if standing.state is DatabaseState.AHEAD:
         raise Refused(

@@ -22,8 +22,8 @@ from larp_cli.results import LockHolder
 if TYPE_CHECKING:
     import psycopg
 
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.observer import Observer
-    from larp_cli.postgres.database import Database
 
 POLL_SECONDS, LONGEST_POLL = 0.05, 0.5
 """Seconds between two attempts: growing, as thirty that wait would else keep the server busy."""
@@ -61,7 +61,7 @@ def migrators(connection: psycopg.Connection, schema: str) -> tuple[LockHolder, 
 
 @contextmanager
 def migration_mutex(
-    database: Database, *, wait: float, observer: Observer
+    database: ManagedDatabase, *, wait: float, observer: Observer
 ) -> Iterator[psycopg.Connection]:
     """Hold the mutex; yields the connection that holds it.
 

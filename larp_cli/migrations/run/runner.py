@@ -34,10 +34,10 @@ from larp_cli.results import AppliedRevision, Blocker, Direction, RunOutcome
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, MigrationStep
 
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.migrations.run.steps import Step
     from larp_cli.observer import Observer
-    from larp_cli.postgres.database import Database
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds between two attempts at a locked table: doubled after each, up to the longest."""
@@ -50,7 +50,7 @@ class Runner:
 
     def __init__(
         self,
-        database: Database,
+        database: ManagedDatabase,
         project: Project,
         observer: Observer,
         *,
@@ -65,7 +65,7 @@ class Runner:
         self._mutex = mutex
         self._patience = patience
         self._command = command
-        self._ledger = Ledger(database)
+        self._ledger = Ledger(database.bookkeeping)
         self._applied: list[AppliedRevision] = []
         self._heads: tuple[str, ...] = ()
         self._partly = self._concurrently = False

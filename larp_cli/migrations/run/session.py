@@ -25,8 +25,8 @@ from larp_cli.postgres.database import NOTICE_A_DEAD_CLIENT
 if TYPE_CHECKING:
     import psycopg
 
+    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.observer import Observer
-    from larp_cli.postgres.database import Database
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _SPACE = r"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)"
@@ -69,7 +69,7 @@ DETACHING = "SELECT FROM pg_inherits WHERE inhrelid = to_regclass(%s) AND inhdet
 
 @contextmanager
 def open_worker(
-    database: Database, timeouts: Timeouts, observer: Observer, *, wait: float
+    database: ManagedDatabase, timeouts: Timeouts, observer: Observer, *, wait: float
 ) -> Iterator[Worker]:
     """Open the session in which revisions run.
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from larp_cli.bookkeeping.metadata import write_metadata
+from larp_cli.bookkeeping.tables import Bookkeeping, VersionTable
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
 from tests.databases import query, running, until, value
@@ -232,8 +234,7 @@ def test_an_interrupted_detaching_is_finished_by_the_next_run(
 
 def test_many_projects_may_begin_their_books_at_once(database: str) -> None:
     """They share a schema and its tables, and no mutex."""
-    from larp_cli.bookkeeping import metadata
-
+    books = Bookkeeping("larp_bookkeeping", VersionTable("public"))
     failures: list[Exception] = []
     together = threading.Barrier(8)
 
@@ -241,7 +242,7 @@ def test_many_projects_may_begin_their_books_at_once(database: str) -> None:
         with psycopg.connect(database, autocommit=True) as connection:
             together.wait()
             try:
-                metadata.write(connection, "larp_bookkeeping", f"key {number}", "x")
+                write_metadata(connection, books, f"key {number}", "x")
             except psycopg.Error as error:
                 failures.append(error)
 

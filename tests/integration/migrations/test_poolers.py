@@ -55,8 +55,6 @@ def target(url: str, *, patience: float = 10) -> Database:
     """Describe a database without any timeout that would be set on its sessions."""
     return Database(
         url=normalise_url(url),
-        schema=SCHEMA,
-        bookkeeping_schema=SCHEMA,
         environment=Environment.DEVELOPMENT,
         connect_timeout=patience,
     )

@@ -16,8 +16,6 @@ def target(url: str) -> Database:
     """Describe a database as the settings would."""
     return Database(
         url=normalise_url(url),
-        schema="larp_manager",
-        bookkeeping_schema="larp_manager",
         environment=Environment.TESTING,
         connect_timeout=5,
     )
