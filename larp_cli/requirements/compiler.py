@@ -16,15 +16,9 @@ from larp_cli.errors import CommandFailed, ConfigurationError
 from larp_cli.requirements.explain import Failure, FailureKind, explain_failure
 from larp_cli.requirements.index import PrivateWords
 from larp_cli.requirements.lockfile import Pin
+from larp_cli.requirements.pip_api import COMPILE_PROGRAM
 from larp_cli.requirements.process import ResolverProcess
 from larp_cli.requirements.project import LockedProject, Target
-
-_PIP_TOOLS = """
-import json, sys
-from piptools.scripts.compile import cli
-cli(json.loads(sys.stdin.readline()), prog_name="pip-compile")
-"""
-"""Half of a short compilation is the import of pip, which can be done ahead."""
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +142,7 @@ class Compiler:
         if self._options.backend is Backend.UV:
             return None
         # -P: a click.py in the project is no reason to run that one.
-        return ResolverProcess([sys.executable, "-P", "-c", _PIP_TOOLS], self._project.root)
+        return ResolverProcess([sys.executable, "-P", "-c", COMPILE_PROGRAM], self._project.root)
 
     def _options_of_all(self) -> list[str]:
         if self._options.backend is Backend.UV:

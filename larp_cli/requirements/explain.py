@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from packaging.utils import canonicalize_name
 
+from larp_cli.requirements import pip_api, uv_api
+
 LOOSEN = "loosen one of these in pyproject.toml"
 NETWORK = "check the network, and: pip config list"
 
@@ -34,17 +36,6 @@ class Failure:
     """The packages that it is about, as PEP 503 has them."""
 
 
-_CAUSED = re.compile(r"The conflict is caused by:\n((?:[ \t]+\S.*\n?)+)")
-# pip tells of every attempt that it will repeat; only after the last one it gives up.
-_UNREACHABLE = re.compile(r"Retry\(total=0,|error sending request|Failed to fetch:")
-_REFUSED = re.compile(r"\b(401|403) (?:Client )?Error")
-_MISSING = re.compile(
-    r"No matching distribution found for (\S[^\n]*?)(?: \(from|\n|$)|"
-    r"[Bb]ecause (\S+) was not found in the (?:package registry|cache)|"
-    r"[Bb]ecause there (?:is|are) no versions? of (\S+)"
-)
-_UNSOLVED = re.compile(r"No solution found.*?(?:cause:|╰─▶)(.*?)(?:\n\n|\nhint:|$)", re.DOTALL)
-_OTHER_FILE = re.compile(r"DO NOT MATCH THE HASHES.*?\n\s+([\w.-]+)==(\S+)", re.DOTALL)
 _FULL = re.compile(r"No space left on device|File too large|Disk quota exceeded")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -56,40 +47,46 @@ def explain_failure(said: str, constrained_by: str | None = None) -> Failure:
         said: All that it wrote.
         constrained_by: The file whose pins it had to meet.
     """
-    if _UNREACHABLE.search(said):
+    if pip_api.has_retried_in_vain(said) or uv_api.has_failed_to_fetch(said):
         return Failure(FailureKind.INDEX, "the package index cannot be reached", NETWORK)
-    refused = _REFUSED.search(said)
-    if refused:
-        return Failure(FailureKind.INDEX, f"the package index refuses us ({refused[1]})", NETWORK)
-    replaced = _OTHER_FILE.search(said)
-    if replaced:  # never mended by itself: this is what hashes are for
-        told = f"the index has another {replaced[1]} {replaced[2]} than the one that is locked"
-        hint = f"if you trust it: larp requirements update --upgrade-package {replaced[1]}"
+    if replaced := pip_api.find_replaced_file(said):
+        name, version = replaced  # never accepted silently: this is what hashes are for
+        told = f"the index has another {name} {version} than the one that is locked"
+        hint = f"if you trust it: larp requirements update --upgrade-package {name}"
         return Failure(FailureKind.OTHER, told, hint)
-    return _conflict(said, constrained_by) or _missing(said) or _other(said)
+    return (
+        _explain_conflict(said, constrained_by)
+        or _explain_refusal(said)
+        or _explain_missing(said)
+        or _repeat_last(said)
+    )
 
 
-def _conflict(said: str, constrained_by: str | None) -> Failure | None:
-    caused = _CAUSED.search(said)
-    if caused:
-        lines = [line.strip() for line in caused[1].splitlines()]
-        told = "; ".join(dict.fromkeys(_needs(line, constrained_by) for line in lines))
-        names = frozenset(name for line in lines for name in _names(line))
+def _explain_conflict(said: str, constrained_by: str | None) -> Failure | None:
+    if sides := pip_api.find_conflict_sides(said):
+        told = "; ".join(dict.fromkeys(_describe_side(side, constrained_by) for side in sides))
+        names = frozenset(name for side in sides for name in _list_names(side))
         return Failure(FailureKind.CONFLICT, told, LOOSEN, names)
-    if "ResolutionTooDeep" in said:
+    if pip_api.has_too_many_versions(said):
         told = "there are too many versions to try"
         return Failure(FailureKind.CONFLICT, told, "say more exactly in pyproject.toml what fits")
-    unsolved = _UNSOLVED.search(said)
-    if unsolved and not _MISSING.search(said):
-        return Failure(FailureKind.CONFLICT, " ".join(unsolved[1].split()), LOOSEN)
+    sentence = uv_api.find_conflict_sentence(said)
+    if sentence is not None and not _find_missing(said):
+        return Failure(FailureKind.CONFLICT, sentence, LOOSEN)
     return None
 
 
-def _missing(said: str) -> Failure | None:
-    found = _MISSING.search(said)
-    if not found:
+def _explain_refusal(said: str) -> Failure | None:
+    status = pip_api.find_refusal(said) or uv_api.find_denied_status(said)
+    if status is None:
         return None
-    wanted = (found[1] or found[2] or found[3]).rstrip(",")
+    return Failure(FailureKind.INDEX, f"the package index refuses us ({status})", NETWORK)
+
+
+def _explain_missing(said: str) -> Failure | None:
+    wanted = _find_missing(said)
+    if wanted is None:
+        return None
     name = _NAME.match(wanted)
     return Failure(
         FailureKind.MISSING,
@@ -99,7 +96,11 @@ def _missing(said: str) -> Failure | None:
     )
 
 
-def _other(said: str) -> Failure:
+def _find_missing(said: str) -> str | None:
+    return pip_api.find_unmatched_requirement(said) or uv_api.find_unknown_package(said)
+
+
+def _repeat_last(said: str) -> Failure:
     if _FULL.search(said):
         hint = "make room, then: larp requirements update"
         return Failure(FailureKind.OTHER, "the disk is full", hint)
@@ -108,19 +109,15 @@ def _other(said: str) -> Failure:
     return Failure(FailureKind.OTHER, told, "larp requirements update --debug shows all it wrote")
 
 
-def _needs(line: str, constrained_by: str | None) -> str:
-    """Turn pip's line about one side of a conflict into a clause."""
-    found = re.fullmatch(r"(\S+) (\S+) depends on (.+)", line)
-    if found:
-        return f"{found[1]} {found[2]} needs {found[3]}"
-    found = re.fullmatch(r"The user requested \(constraint\) (.+)", line)
-    if found:
-        return f"{constrained_by or 'a constraint'} has {found[1]}"
-    found = re.fullmatch(r"The user requested (.+)", line)
-    return f"pyproject.toml asks for {found[1]}" if found else line
+def _describe_side(side: pip_api.ConflictSide, constrained_by: str | None) -> str:
+    """Write one side of a conflict as a clause."""
+    if side.package is not None:
+        return f"{side.package} needs {side.requirement}"
+    if side.is_constraint:
+        return f"{constrained_by or 'a constraint'} has {side.requirement}"
+    return f"pyproject.toml asks for {side.requirement}" if side.is_requested else side.requirement
 
 
-def _names(line: str) -> list[str]:
-    bare = re.sub(r"^The user requested (?:\(constraint\) )?", "", line)
-    parts = bare.split(" depends on ")
+def _list_names(side: pip_api.ConflictSide) -> list[str]:
+    parts = (side.package or "", side.requirement)
     return [canonicalize_name(found[0]) for part in parts if (found := _NAME.match(part))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import subprocess
@@ -10,8 +9,10 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from larp_cli.requirements.pip_api import read_settings
+
 PUBLIC = ("pypi.org", "files.pythonhosted.org", "/simple", "/simple/")
-_SETTING = re.compile(r"^[\w.:-]*(?:index-url|find-links|trusted-host|proxy|index)\s*=\s*(.*)$")
+_SETTING = re.compile(r"[\w.:-]*(?:index-url|find-links|trusted-host|proxy|index)")
 _VARIABLE = re.compile(
     r"(?:PIP|UV)_\w*(?:INDEX(?:_URL)?|FIND_LINKS|TRUSTED_HOST|PROXY)|"
     r"UV_INDEX_\w+_(?:USERNAME|PASSWORD)|UV_INSECURE_HOST|(?:HTTPS?|ALL)_PROXY",
@@ -55,8 +56,7 @@ class PrivateWords:
                 self._complete = self._process.returncode == 0
             except subprocess.TimeoutExpired:
                 told = ""
-            found = (_SETTING.match(line) for line in told.splitlines())
-            values = [_literal(match[1]) for match in found if match]
+            values = [value for name, value in read_settings(told) if _SETTING.fullmatch(name)]
             values += [value for name, value in os.environ.items() if _VARIABLE.fullmatch(name)]
             words = {word for value in values for word in _words_of(value)}
             self._words = tuple(sorted(words, key=len, reverse=True))
@@ -67,14 +67,6 @@ class PrivateWords:
         for word in self.words():
             text = text.replace(word, "***")
         return _CREDENTIALS.sub("***@", text) if self._complete else _ANY_URL.sub("***", text)
-
-
-def _literal(shown: str) -> str:
-    """Undo the quoting in which pip shows a value."""
-    try:
-        return str(ast.literal_eval(shown))
-    except (ValueError, SyntaxError):
-        return shown
 
 
 def _words_of(value: str) -> set[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp, Outcome
-from tests.requirements import LockableProject, make_wheel
+from tests.requirements import LockableProject, make_wheel, serving
 from tests.servers import free_port
 
 pytestmark = pytest.mark.usefixtures("resolving")
@@ -69,6 +69,25 @@ def test_an_index_that_does_not_answer_is_told(larp: Larp, locked: LockableProje
     assert "127.0.0.1" not in outcome.stderr
     assert outcome.stderr.count("compiling") == 1
     assert (locked.main, locked.dev) == before
+
+
+@pytest.mark.parametrize("backend", ["pip-tools", "uv"])
+def test_an_index_that_wants_a_password_is_told(
+    larp: Larp, locked: LockableProject, monkeypatch: pytest.MonkeyPatch, wheels: Path, backend: str
+) -> None:
+    """It is the index that refuses us; the package may well be there."""
+    monkeypatch.delenv("UV_OFFLINE")
+    monkeypatch.delenv("UV_FIND_LINKS")
+    with serving(wheels, "larp:sesame") as index:
+        url = f"http://127.0.0.1:{index.port}/simple"
+        closed = {"PIP_NO_INDEX": "0", "PIP_FIND_LINKS": "", "PIP_INDEX_URL": url}
+        closed |= {"UV_INDEX_URL": url}
+
+        outcome = larp("requirements", "update", "--upgrade", "--backend", backend, env=closed)
+
+    assert outcome.exit_code == ExitCode.FAILURE
+    assert "the package index refuses us (401)" in outcome.stderr
+    assert "127.0.0.1" not in outcome.stderr
 
 
 def test_another_file_of_the_same_version_is_an_alarm(
