@@ -18,6 +18,7 @@ from larp_cli.results import LockFileDiff, PinChange, PinChangeKind
 INPUTS = "# larp-inputs: sha256:"
 PINS = "# larp-pins: sha256:"
 _HASH = re.compile(r"\s--hash=(\S+)")
+_COMMENT = re.compile(r"(^|\s+)#.*$")
 
 
 class Unreadable(CommandFailed):
@@ -77,7 +78,7 @@ def parse(text: str) -> LockFile:
     """
     pins: dict[str, Pin] = {}
     options: list[str] = []
-    for number, line in enumerate(_lines(text), 1):
+    for number, line in enumerate(list_entries(text), 1):
         if line.startswith("-"):
             options.append(line)
             continue
@@ -97,7 +98,9 @@ def salvage_pins(text: str) -> tuple[Pin, ...]:
     edited by hand would keep the hashes of another.
     """
     found = {
-        pin.name: pin for line in _lines(text) if (pin := _pin(line)) is not None and pin.version
+        pin.name: pin
+        for line in list_entries(text)
+        if (pin := _pin(line)) is not None and pin.version
     }
     if _stamped(text, PINS) == _digest(text):
         return tuple(found.values())
@@ -121,7 +124,7 @@ def _stamped(text: str, mark: str) -> str | None:
 
 def _digest(text: str) -> str:
     """Hash what a file says, whatever its comments, white space and order."""
-    lines = sorted(" ".join(line.split()) for line in _lines(text))
+    lines = sorted(" ".join(line.split()) for line in list_entries(text))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -167,13 +170,25 @@ def _version(text: str | None) -> Version:
         return Version("0")
 
 
-def _lines(text: str) -> Iterator[str]:
-    """Join continued lines, and leave comments out."""
-    joined = re.sub(r"\\\r?\n", " ", text)
-    for line in joined.splitlines():
-        bare = re.sub(r"(^|\s)#.*$", "", line).strip()
-        if bare:
-            yield bare
+def list_entries(text: str) -> Iterator[str]:
+    """Join continued lines, and leave comments out, as pip does.
+
+    A comment is never continued: pip installs what stands below one that ends in a backslash.
+    """
+    joined = ""
+    for line in text.splitlines():
+        is_comment = _COMMENT.match(line) is not None
+        if line.endswith("\\") and not is_comment:
+            joined += line.strip("\\")
+            continue
+        yield from _without_comment(f"{joined} {line}" if is_comment else joined + line)
+        joined = ""
+    yield from _without_comment(joined)
+
+
+def _without_comment(line: str) -> Iterator[str]:
+    if bare := _COMMENT.sub("", line).strip():
+        yield bare
 
 
 def _pin(line: str) -> Pin | None:

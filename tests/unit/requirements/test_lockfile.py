@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pip._internal.req.req_file import preprocess
 
 from larp_cli.requirements import lockfile
 from larp_cli.requirements.lockfile import Unreadable, add_fingerprints, parse, salvage_pins
@@ -30,6 +31,39 @@ def test_pins_are_read_with_their_hashes_and_markers() -> None:
     assert read.pins["some-package"].hashes == ("sha256:aa", "sha256:bb")
     assert read.constraints == 'some-package==1.0 ; python_version > "3"\nother==2.0\n'
     assert (read.inputs, read.intact) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT,
+        TEXT.replace("\n", "\r\n"),
+        "# a comment \\\nclick==8.1\n",
+        "    # a comment \\\nclick==8.1\n",
+        "click==8.1 \\\n# a comment\nweb==2.0\n",
+        "click==\\\n8.1\n",
+        "click==8.1 # a comment \\\nweb==2.0\nxray==1.5\n",
+        "click==8.1 \\\n\nweb==2.0\n",
+        "web==2.0\nclick==8.1 \\",
+        "-r base.txt\n--index-url \\\n  https://host/simple\n-c pins.txt # why\n",
+        "click==8.1#no-comment\n",
+    ],
+)
+def test_lines_are_those_that_pip_reads(text: str) -> None:
+    """What pip would install is what we see: continued lines, comments and options alike."""
+    wanted = [" ".join(line.split()) for _, line in preprocess(text)]
+
+    assert [" ".join(line.split()) for line in lockfile.list_entries(text)] == wanted
+
+
+def test_a_pin_after_a_comment_with_a_backslash_is_seen() -> None:
+    """A comment is never continued, so nobody can add a package behind one."""
+    stamped = add_fingerprints(TEXT, None)
+    edited = stamped + "# harmless \\\nevil==1.0\n"
+
+    assert parse(stamped).intact is True
+    assert parse(edited).intact is False
+    assert "evil" in parse(edited).pins
 
 
 def test_a_stamped_file_knows_whether_it_was_edited() -> None:
