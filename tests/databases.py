@@ -11,23 +11,21 @@ from typing import Any
 
 import psycopg
 
-from larp_cli.health.subject import ordered
-from larp_cli.migrations.project import own_config_file
-from larp_cli.migrations.quick import graph_on_disk, heads_of
+from larp_cli.migrations.graph import find_heads
+from larp_cli.migrations.project import open_project
 from larp_cli.migrations.run.lock import mutex_key
 from larp_cli.postgres.embedded import installation
 from larp_cli.postgres.url import normalise_url
 
-_graph = graph_on_disk(own_config_file().parent / "alembic" / "versions")
-assert _graph is not None
-(HEAD,) = heads_of(_graph)
-"""Newest revision of larp's own project."""
-(FIRST,) = (name for name, below in _graph.items() if not below)
-"""Its oldest."""
-REVISIONS = tuple(ordered(_graph))
-"""All of them, oldest first."""
-
 SCHEMA = "larp_manager"
+
+_graph = open_project(None, SCHEMA).graph
+(HEAD,) = find_heads(_graph)
+"""Newest revision of larp's own project."""
+REVISIONS = tuple(_graph.down_revisions)
+"""All of them, oldest first."""
+FIRST = REVISIONS[0]
+"""Its oldest."""
 
 
 def name_of(url: str) -> str:

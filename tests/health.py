@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from larp_cli.health.subject import Subject, ordered
+from larp_cli.health.subject import Subject
 from larp_cli.migrations.project import open_project
 from larp_cli.postgres.url import normalise_url
 from tests.databases import SCHEMA
@@ -15,13 +15,11 @@ from tests.databases import SCHEMA
 
 def own_subject(url: str) -> Subject:
     """Look at a database of ours."""
-    graph = open_project(None, SCHEMA).graph_on_disk
-    assert graph is not None
     return Subject(
         url=normalise_url(url),
         schema=SCHEMA,
         version_table="alembic_version",
-        graph=ordered(graph),
+        graph=open_project(None, SCHEMA).graph,
         ledger_schemas=(SCHEMA,),
         extensions=("uuid-ossp", "pgcrypto"),
     )

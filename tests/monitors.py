@@ -11,6 +11,7 @@ from larp_cli.health.checks import NAMES
 from larp_cli.health.http.options import ServeOptions
 from larp_cli.health.monitor import Monitor
 from larp_cli.health.subject import Subject
+from larp_cli.migrations.graph import RevisionGraph
 from larp_cli.postgres.url import normalise_url
 from larp_cli.results.health import CheckResult, CheckStatus, HealthReport, Reason
 
@@ -23,7 +24,7 @@ def monitor(*reports: HealthReport, interval: float = 5.0, deadline: float = 360
         url=normalise_url(f"postgresql://{USER}:sesame@{HOST}/{DATABASE}"),
         schema=None,
         version_table="alembic_version",
-        graph={REVISION: ()},
+        graph=RevisionGraph({REVISION: ()}),
         ledger_schemas=(),
     )
     made = Monitor(subject, interval=interval, deadline=deadline)

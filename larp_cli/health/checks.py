@@ -18,7 +18,9 @@ from psycopg import sql
 from larp_cli.bookkeeping.ledger import find_readable_ledger
 from larp_cli.bookkeeping.tables import VersionTable
 from larp_cli.health.subject import Subject
+from larp_cli.migrations.graph import find_pending, find_state, find_unknown
 from larp_cli.postgres.catalog import invalid_indexes
+from larp_cli.results import DatabaseState
 from larp_cli.results.health import CheckStatus, Reason
 
 OLDEST_SERVER = 15
@@ -163,16 +165,18 @@ def check_revision(look: Look) -> Observation:
     table = sql.Identifier(look.schema, look.subject.version_table)
     rows = look.connection.execute(sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(table))
     look.current = tuple(row[0] for row in rows)
-    look.pending = look.subject.pending(look.current)
-    unknown = look.subject.unknown(look.current)
-    if unknown:
-        observed = f"at {', '.join(unknown)}, which this code does not have"
+    graph = look.subject.graph
+    look.pending = find_pending(graph, look.current)
+    state = find_state(graph, look.current)
+    if state is DatabaseState.AHEAD:
+        unknown = ", ".join(find_unknown(graph, look.current))
+        observed = f"at {unknown}, which this code does not have"
         return failed(
             observed, Reason.SCHEMA_AHEAD, "deploy the newer code; larp db status shows which"
         )
-    if not look.current and look.subject.graph:
+    if state is DatabaseState.NOT_INITIALISED:
         return failed("no revision is applied", Reason.NOT_INITIALISED, "larp db init")
-    if look.pending:
+    if state is DatabaseState.BEHIND:
         count = len(look.pending)
         pending = "1 revision is" if count == 1 else f"{count} revisions are"
         return failed(f"{pending} pending", Reason.SCHEMA_BEHIND, "larp db migrate")

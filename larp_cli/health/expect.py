@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from larp_cli.bookkeeping.tables import DEFAULT_VERSION_TABLE, FOREIGN_SCHEMA
 from larp_cli.errors import DatabaseUnreachable
-from larp_cli.health.subject import Subject, ordered
+from larp_cli.health.subject import Subject
 from larp_cli.migrations.version_table import locate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from larp_cli.migrations.project import Project
     from larp_cli.postgres.database import Database
 
@@ -35,7 +33,7 @@ def expected(database: Database, project: Project, warnings: tuple[str, ...]) ->
         url=database.url,
         schema=schema,
         version_table=table,
-        graph=ordered(_graph(project)),
+        graph=project.graph,
         ledger_schemas=(FOREIGN_SCHEMA,) if project.schema is None else (project.schema,),
         extensions=OWN_EXTENSIONS if project.own else (),
         warnings=warnings,
@@ -56,11 +54,3 @@ def _place(database: Database, project: Project) -> tuple[str | None, str]:
             hint=error.hint,
         ) from error
     return found.schema, found.version_table.name
-
-
-def _graph(project: Project) -> Mapping[str, tuple[str, ...]]:
-    if project.graph_on_disk is not None:
-        return project.graph_on_disk
-    return {
-        item.revision: tuple(item._all_down_revisions) for item in project.script.walk_revisions()
-    }

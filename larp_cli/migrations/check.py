@@ -11,7 +11,7 @@ from psycopg import sql
 
 from larp_cli.bookkeeping.ledger import Ledger, sha256_of
 from larp_cli.migrations.autogenerate.compare import Comparison, compare
-from larp_cli.migrations.graph import ancestors
+from larp_cli.migrations.graph import find_ancestors
 from larp_cli.migrations.status import Standing, standing_of
 from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres.catalog import invalid_indexes
@@ -124,7 +124,7 @@ def _edited(
     A revision that got in by a stamp, or without larp, has no file to compare with.
     """
     last_runs = Ledger(database.bookkeeping).read_last_runs(connection)
-    for revision in sorted(ancestors(project.script, current)):
+    for revision in sorted(find_ancestors(project.graph, current)):
         run = last_runs.get(revision)
         if run is None or run.direction != Direction.UP or run.file_sha256 is None:
             continue

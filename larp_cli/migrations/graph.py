@@ -1,101 +1,127 @@
-"""The graph of revisions on disk, and where a database stands in it."""
+"""The graph of a project's revisions: what is applied, pending or unknown.
+
+A database is stamped with some revisions, and a stamp includes everything that its revision
+builds or depends on. Where the graph comes from does not matter here: the files, read by
+`larp_cli.migrations.revision_reader`, or Alembic. Nothing here imports Alembic or SQLAlchemy,
+because the health server stays small.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from larp_cli.results import DatabaseState, History, HistoryEntry, Revision
-
-if TYPE_CHECKING:
-    from alembic.script import Script, ScriptDirectory
+from larp_cli.errors import ConfigurationError
+from larp_cli.results import DatabaseState
 
 
-def ancestors(script: ScriptDirectory, revisions: Iterable[str]) -> set[str]:
-    """Collect the known ones of ``revisions`` with all that they build on."""
-    known = {item.revision: item for item in script.walk_revisions()}
-    reached: set[str] = set()
-    todo = [revision for revision in revisions if revision in known]
+@dataclass(frozen=True, slots=True)
+class RevisionGraph:
+    """Revisions in an order in which they can be applied."""
+
+    down_revisions: Mapping[str, tuple[str, ...]]
+    """Each revision with those that it follows; several for a merge."""
+    depends_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Revisions that depend on others beside the ones that they follow, with those."""
+
+    def parents(self, revision: str) -> tuple[str, ...]:
+        """Return what has to be applied before a revision."""
+        return (*self.down_revisions[revision], *self.depends_on.get(revision, ()))
+
+
+def sort_graph(graph: RevisionGraph) -> RevisionGraph:
+    """Put the revisions into an order in which each comes after what it needs.
+
+    Raises:
+        ConfigurationError: A revision needs one that does not exist, or needs itself.
+    """
+    order: dict[str, None] = {}
+    for newest in reversed(list(graph.down_revisions)):
+        path = dict.fromkeys([newest] if newest not in order else [])
+        while path:
+            last = next(reversed(path))
+            todo = [item for item in graph.parents(last) if item not in order]
+            if todo:
+                _require_revision(graph, path, todo[-1])
+                path[todo[-1]] = None
+            else:
+                order[last] = path.pop(last)
+    return RevisionGraph({item: graph.down_revisions[item] for item in order}, graph.depends_on)
+
+
+def find_heads(graph: RevisionGraph) -> tuple[str, ...]:
+    """Find the revisions that no other follows, as ``alembic heads`` lists them."""
+    followed = {item for parents in graph.down_revisions.values() for item in parents}
+    return tuple(sorted(graph.down_revisions.keys() - followed))
+
+
+def find_effective_heads(graph: RevisionGraph) -> frozenset[str]:
+    """Find the stamps of a database to which every revision was applied.
+
+    A head on which another branch depends is not among them: the other's stamp includes it.
+    """
+    needed = {item for revision in graph.down_revisions for item in graph.parents(revision)}
+    return frozenset(graph.down_revisions.keys() - needed)
+
+
+def find_ancestors(graph: RevisionGraph, revisions: Iterable[str]) -> set[str]:
+    """Collect the known ones among ``revisions``, with everything that they need."""
+    found: set[str] = set()
+    todo = [revision for revision in revisions if revision in graph.down_revisions]
     while todo:
         revision = todo.pop()
-        if revision not in reached:
-            reached.add(revision)
-            todo.extend(known[revision]._all_down_revisions)
-    return reached
+        if revision not in found:
+            found.add(revision)
+            todo.extend(graph.parents(revision))
+    return found
 
 
-def pending(script: ScriptDirectory, current: tuple[str, ...]) -> tuple[Revision, ...]:
-    """List what the database does not have, in the order in which it would be applied.
+def find_unknown(graph: RevisionGraph, stamps: Iterable[str]) -> tuple[str, ...]:
+    """List the stamps for which there is no revision."""
+    return tuple(sorted(set(stamps) - graph.down_revisions.keys()))
 
-    Nothing where a stamp is unknown: which of ours that revision builds on is not known here.
+
+def find_pending(graph: RevisionGraph, stamps: Iterable[str]) -> tuple[str, ...]:
+    """List the revisions that a database with these stamps lacks, oldest first.
+
+    Nothing where a stamp is unknown: which of the revisions it includes is unknown too.
     """
-    if unknown(script, current):
+    stamps = tuple(stamps)
+    if find_unknown(graph, stamps):
         return ()
-    applied = ancestors(script, current)
-    oldest_first = reversed(list(script.walk_revisions()))
-    return tuple(revision_of(item) for item in oldest_first if item.revision not in applied)
+    applied = find_ancestors(graph, stamps)
+    return tuple(item for item in graph.down_revisions if item not in applied)
 
 
-def unknown(script: ScriptDirectory, current: Iterable[str]) -> tuple[str, ...]:
-    """List the stamped revisions that are not on disk."""
-    known = {item.revision for item in script.walk_revisions()}
-    return tuple(sorted(revision for revision in current if revision not in known))
-
-
-def state_of(script: ScriptDirectory, current: tuple[str, ...]) -> DatabaseState:
-    """Compare the revisions with which a database is stamped with those on disk."""
-    if unknown(script, current):
+def find_state(graph: RevisionGraph, stamps: tuple[str, ...]) -> DatabaseState:
+    """Compare the stamps of a database with the revisions."""
+    if find_unknown(graph, stamps):
         return DatabaseState.AHEAD
-    if not pending(script, current):
+    if not find_pending(graph, stamps):
         return DatabaseState.AT_HEAD
-    return DatabaseState.BEHIND if current else DatabaseState.NOT_INITIALISED
+    return DatabaseState.BEHIND if stamps else DatabaseState.NOT_INITIALISED
 
 
-def list_revisions(script: ScriptDirectory, current: tuple[str, ...]) -> History:
-    """List the revisions on disk, newest first."""
-    applied = ancestors(script, current)
-    others = None if unknown(script, current) else False
-    heads = set(script.get_heads())
-    return History(
-        current=current,
-        revisions=tuple(
-            HistoryEntry(
-                revision=item.revision,
-                down_revisions=_down_revisions(item),
-                description=item.doc,
-                applied=True if item.revision in applied else others,
-                head=item.revision in heads,
-                created=_created(item),
-            )
-            for item in script.walk_revisions()
-        ),
-    )
+def has_every_revision(graph: RevisionGraph, stamps: tuple[str, ...]) -> bool:
+    """Check that the stamps are exactly those of a database to which everything was applied.
+
+    False also where one stamp includes another: Alembic refuses to migrate such a database.
+    """
+    return bool(stamps) and find_effective_heads(graph) == frozenset(stamps)
 
 
-def revision_of(item: Script) -> Revision:
-    """State the facts of one revision file."""
-    return Revision(
-        revision=item.revision,
-        down_revisions=_down_revisions(item),
-        description=item.doc,
-        path=Path(item.path),
-    )
-
-
-def _created(item: Script) -> datetime | None:
-    """Read when the file was made, from the docstring that Alembic's template writes."""
-    written = re.search(r"^Create Date: (.+)$", item.module.__doc__ or "", re.MULTILINE)
-    try:
-        return datetime.fromisoformat(written[1].strip()) if written else None
-    except ValueError:
-        return None
-
-
-def _down_revisions(item: Script) -> tuple[str, ...]:
-    below = item.down_revision
-    if below is None:
-        return ()
-    return (below,) if isinstance(below, str) else tuple(below)
+def _require_revision(graph: RevisionGraph, path: dict[str, None], revision: str) -> None:
+    """Refuse a way down that ends in nothing, or returns to where it was."""
+    if revision not in graph.down_revisions:
+        needing = next(reversed(path))
+        raise ConfigurationError(
+            f"revision {needing} needs {revision}, and no revision file has that identifier",
+            hint=f"restore the file of {revision}, or correct down_revision in {needing}",
+        )
+    if revision in path:
+        way = list(path)
+        circle = " → ".join([*way[way.index(revision) :], revision])
+        raise ConfigurationError(
+            f"the revisions build on each other in a circle: {circle}",
+            hint="correct down_revision in one of them",
+        )

@@ -14,7 +14,7 @@ from larp_cli.bookkeeping.environment import (
 )
 from larp_cli.bookkeeping.ledger import Ledger
 from larp_cli.errors import ConfigurationError
-from larp_cli.migrations.graph import unknown
+from larp_cli.migrations.graph import find_heads, find_unknown, has_every_revision
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.run.lock import migration_mutex
 from larp_cli.migrations.run.steps import steps_of_revisions
@@ -127,9 +127,8 @@ def plan_upgrade(
     """
     if not target.strip():
         raise ConfigurationError("the revision to migrate to is empty", hint="larp db migrate head")
-    project.require_files()
     require_known(database, project, current)
-    heads = project.script.get_heads()
+    heads = find_heads(project.graph)
     if target == "head" and len(heads) > 1:
         raise ConfigurationError(
             f"the revisions have several heads: {', '.join(heads)}",
@@ -146,7 +145,7 @@ def require_known(database: ManagedDatabase, project: Project, current: tuple[st
     Raises:
         ConfigurationError: A stamped revision is not on disk.
     """
-    missing = unknown(project.script, current)
+    missing = find_unknown(project.graph, current)
     if missing:
         with database.connection() as connection:
             runs = Ledger(database.bookkeeping).read_upgrades(connection, missing)
@@ -183,15 +182,15 @@ def _has_work(
     """Look whether anything is pending, without Alembic where that is possible."""
     if _is_done(project, target, current):
         return False
-    if project.heads_on_disk is not None and target in ("head", "heads"):
+    if project.legible_graph is not None and target in ("head", "heads"):
         return True
     return bool(plan_upgrade(database, project, target, current))
 
 
 def _is_done(project: Project, target: str, current: tuple[str, ...]) -> bool:
     """Look whether the database is at head, as far as that can be known without Alembic."""
-    if not current or target not in ("head", "heads"):
+    graph = project.legible_graph
+    if target not in ("head", "heads") or graph is None or not has_every_revision(graph, current):
         return False
-    heads = project.heads_on_disk
     # Of several heads none is the head: plan_upgrade() says so.
-    return heads == frozenset(current) and (target == "heads" or len(heads) == 1)
+    return target == "heads" or len(find_heads(graph)) == 1

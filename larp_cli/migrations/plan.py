@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from larp_cli.errors import ExtraMissing
-from larp_cli.migrations.graph import revision_of
+from larp_cli.migrations.graph import find_heads, has_every_revision
 from larp_cli.migrations.lint.squawk import find_squawk
 from larp_cli.migrations.migrate import plan_upgrade
+from larp_cli.migrations.revisions import describe_revision
 from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres.catalog import server_major
 from larp_cli.postgres.relations import tables_by_name
@@ -69,10 +70,10 @@ def make_plan(
 def _pending(
     database: ManagedDatabase, project: Project, target: str, current: tuple[str, ...]
 ) -> Sequence[Step]:
-    at_head = bool(current) and project.heads_on_disk == frozenset(current)
-    if target in ("head", "heads") and at_head:
+    graph = project.graph
+    if target in ("head", "heads") and has_every_revision(graph, current):
         return ()
-    if target == "head" and len(project.script.get_heads()) > 1:
+    if target == "head" and len(find_heads(graph)) > 1:
         target = "heads"
     return plan_upgrade(database, project, target, current)
 
@@ -116,7 +117,7 @@ def _revision(
     tables: dict[TableName, TouchedTable],
     hazards: tuple[Hazard, ...],
 ) -> PlannedRevision:
-    facts = revision_of(script)
+    facts = describe_revision(script)
     rendered = suspect.rendered
     names = [
         name for touched in suspect.touched for name in (*touched.targets, *touched.referenced)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
 from larp_cli.migrations.env_file import WrittenVersionTable, version_table
-from larp_cli.migrations.quick import Graph, graph_on_disk, heads_of, script_directory
+from larp_cli.migrations.graph import RevisionGraph
+from larp_cli.migrations.revision_reader import find_script_directory, read_graph
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -44,15 +45,28 @@ class Project:
         return self.schema is not None
 
     @cached_property
-    def heads_on_disk(self) -> frozenset[str] | None:
-        """The heads, where they can be known without Alembic."""
-        return heads_of(self.graph_on_disk) if self.graph_on_disk is not None else None
+    def legible_graph(self) -> RevisionGraph | None:
+        """The revisions, where the files tell them without Alembic.
+
+        Raises:
+            ConfigurationError: A revision needs one that does not exist, or needs itself.
+        """
+        scripts = self._script_directory
+        return read_graph(scripts / "versions") if scripts is not None else None
 
     @cached_property
-    def graph_on_disk(self) -> Graph | None:
-        """The revisions, where they can be known without Alembic."""
-        scripts = self._script_directory
-        return graph_on_disk(scripts / "versions") if scripts is not None else None
+    def graph(self) -> RevisionGraph:
+        """The revisions, as the files tell them; Alembic is asked where they do not.
+
+        Raises:
+            ConfigurationError: The project's files cannot be read.
+        """
+        if self.legible_graph is not None:
+            return self.legible_graph
+        from larp_cli.migrations.revisions import load_graph
+
+        self.require_files()
+        return load_graph(self.script)
 
     @cached_property
     def version_table(self) -> WrittenVersionTable | None:
@@ -62,12 +76,12 @@ class Project:
 
     @property
     def is_legible(self) -> bool:
-        """Whether its files tell, without Alembic, where it is and which heads it has."""
-        return self.heads_on_disk is not None and (self.own or self.version_table is not None)
+        """Whether its files tell, without Alembic, its revisions and its version table."""
+        return self.legible_graph is not None and (self.own or self.version_table is not None)
 
     @cached_property
     def _script_directory(self) -> Path | None:
-        return script_directory(self.config_file)
+        return find_script_directory(self.config_file)
 
     @cached_property
     def script(self) -> ScriptDirectory:

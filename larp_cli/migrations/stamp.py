@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from larp_cli.migrations.graph import unknown
+from larp_cli.migrations.graph import find_unknown
 from larp_cli.migrations.guard import Ask, Consent, examine, require_consent
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.rollback import require_same_stamps
@@ -55,7 +55,7 @@ def stamp(
     database = locate(database, project)
     before = current_heads(database)
     command = f"larp db stamp {shlex.quote(revision)}"
-    foreign = bool(unknown(project.script, before))
+    foreign = bool(find_unknown(project.graph, before))
     planned = _plan_stamp(project, revision, () if foreign else before)
     if planned or foreign:
         require_consent(

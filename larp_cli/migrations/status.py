@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from larp_cli.bookkeeping.environment import peek_environment
 from larp_cli.bookkeeping.ledger import Ledger
-from larp_cli.migrations import graph
+from larp_cli.migrations.graph import find_heads, find_pending, find_state, find_unknown
+from larp_cli.migrations.revisions import describe_history, describe_revision
 from larp_cli.migrations.run.lock import migrators
 from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres import catalog
@@ -75,15 +76,15 @@ def standing_of(project: Project, current: tuple[str, ...]) -> Standing:
     Raises:
         ConfigurationError: The revision files cannot be read.
     """
-    if current and project.heads_on_disk == frozenset(current):
-        return Standing(state=DatabaseState.AT_HEAD, heads=tuple(sorted(current)))
-    project.require_files()
-    script = project.script
+    graph = project.graph
     return Standing(
-        state=graph.state_of(script, current),
-        heads=tuple(script.get_heads()),
-        pending=graph.pending(script, current),
-        unknown=graph.unknown(script, current),
+        state=find_state(graph, current),
+        heads=find_heads(graph),
+        pending=tuple(
+            describe_revision(project.script.get_revision(revision))
+            for revision in find_pending(graph, current)
+        ),
+        unknown=find_unknown(graph, current),
     )
 
 
@@ -95,6 +96,6 @@ def migration_history(database: Database, project: Project) -> History:
         ConfigurationError: The revision files cannot be read.
     """
     database = locate(database, project)
-    history = graph.list_revisions(project.script, current_heads(database))
+    history = describe_history(project.script, current_heads(database))
     with database.connection() as connection:
         return replace(history, runs=Ledger(database.bookkeeping).read_runs(connection))

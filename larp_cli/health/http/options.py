@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import IO, Any
 
 from larp_cli.health.subject import Subject
+from larp_cli.migrations.graph import RevisionGraph
 from larp_cli.postgres.url import resolved
 
 
@@ -69,7 +70,9 @@ def take_over(descriptor: int) -> ServeOptions:
         given = json.loads(file.read())
     subject = given["subject"]
     subject["url"] = resolved(subject["url"])
-    subject["graph"] = {name: tuple(below) for name, below in subject["graph"].items()}
+    subject["graph"] = RevisionGraph(
+        **{kind: _tuples(parents) for kind, parents in subject["graph"].items()}
+    )
     return ServeOptions(**{**_tuples(given), "subject": Subject(**_tuples(subject))})
 
 
@@ -78,7 +81,8 @@ def _plain(options: ServeOptions) -> dict[str, Any]:
     given = {item.name: getattr(options, item.name) for item in fields(options)}
     subject = {item.name: getattr(options.subject, item.name) for item in fields(options.subject)}
     subject["url"] = dict(options.subject.url.parameters)
-    subject["graph"] = dict(options.subject.graph)
+    graph = options.subject.graph
+    subject["graph"] = {item.name: dict(getattr(graph, item.name)) for item in fields(graph)}
     return {**given, "subject": subject}
 
 

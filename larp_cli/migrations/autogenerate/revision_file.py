@@ -22,8 +22,8 @@ from larp_cli.migrations.autogenerate.compare import (
     require_models,
     revision_context,
 )
-from larp_cli.migrations.graph import revision_of
 from larp_cli.migrations.project import explained
+from larp_cli.migrations.revisions import describe_revision
 from larp_cli.migrations.status import standing_of
 from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.results import DatabaseState, RevisionFile
@@ -78,7 +78,7 @@ def write_revision(project: Project, message: str, *, database: Database | None)
             )
         written = _generate(revision, script, staged)
         path = [_publish(Path(item.path), staged, versions) for item in written][-1]
-    facts = revision_of(written[-1])
+    facts = describe_revision(written[-1])
     return RevisionFile(
         message=message,
         revision=facts.revision,

@@ -112,13 +112,41 @@ def test_a_foreign_project_is_looked_at_where_it_is(
     assert ready.exit_code == ExitCode.OK, ready.stdout
 
 
-def test_a_project_whose_files_are_not_plain_is_asked_through_alembic(
+UPDATE = """
+op.execute('''
+        CREATE TABLE {table} (revision int);
+        UPDATE {table} SET
+revision = 2
+''')
+"""
+"""A revision whose SQL names a column ``revision``, at the beginning of a line."""
+
+
+def test_sql_that_reads_like_an_assignment_leaves_the_database_healthy(
     larp: Larp, database: str, tmp_path: Path
 ) -> None:
-    """Dependencies between branches are followed as Alembic does."""
+    """A line ``revision = 2`` in an SQL string does not name a revision."""
+    project = foreign_project(tmp_path / "theirs")
+    environment = {"DATABASE_URL": database, "ALEMBIC_CONFIG": project.config}
+    for name, below in (("r1", None), ("r2", "r1")):
+        path = project.revision(name, UPDATE.format(table=name), after=below)
+        path.write_text(path.read_text().replace("    revision = 2", "revision = 2"))
+        migrated = larp("db", "migrate", env=environment)
+        health = larp("health", "--json", env=environment)
+
+        assert migrated.exit_code == ExitCode.OK, migrated.stderr
+        assert health.exit_code == ExitCode.OK, health.stdout + health.stderr
+
+
+@pytest.mark.parametrize("literal", ["'blue'", "'bl' + 'ue'"])
+def test_a_stamp_includes_what_its_revision_depends_on(
+    larp: Larp, database: str, tmp_path: Path, literal: str
+) -> None:
+    """Whether the files are read or have to be run, as Alembic does."""
     project = foreign_project(tmp_path / "theirs")
     project.revision("red", sql("CREATE TABLE red ()"))
-    project.revision("blue", sql("CREATE TABLE blue ()"), depends_on="red")
+    path = project.revision("blue", sql("CREATE TABLE blue ()"), depends_on="red")
+    path.write_text(path.read_text().replace("revision = 'blue'", f"revision = {literal}"))
     environment = {"DATABASE_URL": database}
     larp("db", "migrate", "heads", "-c", project.config, env=environment)
     outcome = larp("health", "--json", "-c", project.config, env=environment)

@@ -12,6 +12,7 @@ import pytest
 
 from larp_cli.health.checks import CHECKS, NAMES
 from larp_cli.health.inspector import Inspector
+from larp_cli.migrations.graph import RevisionGraph
 from larp_cli.postgres.embedded import Cluster
 from larp_cli.results import CheckStatus, HealthReport, Reason
 from tests.databases import HEAD, SCHEMA, query, until, value
@@ -99,7 +100,7 @@ def test_a_revision_that_is_not_the_head_has_its_own_reason(
 def test_a_database_behind_says_how_far(initialised: str) -> None:
     """Code with one revision more than the database finds it pending."""
     subject = own_subject(initialised)
-    graph = {**subject.graph, "next": (HEAD,)}
+    graph = RevisionGraph({**subject.graph.down_revisions, "next": (HEAD,)})
     inspector = Inspector(
         type(subject)(
             url=subject.url,
