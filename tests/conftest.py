@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pytest
 
 from larp_cli.cli.main import main
 from tests import servers
+from tests.processes import PATIENCE, Process, end
 from tests.servers import Server
 
 # In the background of a script it is ignored, and so it would be in every process of ours.
@@ -75,23 +76,25 @@ def server_directory() -> Iterator[Path]:
     Not below pytest's own: as root another session of pytest would close that one to the
     account of our servers.
     """
-    directory = Path(tempfile.mkdtemp(prefix="larp-test-"))
+    directory = servers.make_scratch_directory()
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
 def no_database_stays() -> Iterator[None]:
-    """Drop what a test has made: hundreds of databases take their time at the end."""
+    """Drop the databases that a test has made: hundreds of them would fill the disk."""
     yield
     for server in Server.running:
         server.drop_created()
 
 
 @pytest.fixture
-def larp_home(server_directory: Path) -> Path:
+def larp_home(server_directory: Path) -> Iterator[Path]:
     """A LARP_HOME that does not exist yet."""
-    return Path(tempfile.mkdtemp(dir=server_directory, prefix="home-")) / "larp home"
+    directory = Path(tempfile.mkdtemp(dir=server_directory, prefix="home-"))
+    yield directory / "larp home"
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 class Larp:
@@ -118,34 +121,42 @@ def larp(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return Larp(monkeypatch, capsys)
 
 
+@dataclass(frozen=True)
 class LarpProcess:
     """Starts ``python -m larp_cli`` as a process of its own."""
 
+    started: list[Process] = field(default_factory=list)
+
     def start(
         self, *arguments: str, env: Mapping[str, str] | None = None, **options: Any
-    ) -> subprocess.Popen[str]:
+    ) -> Process:
         """Start it, with pipes unless ``options`` say otherwise."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(
+        process = Process(
             [sys.executable, "-m", "larp_cli", *arguments],
             env={**os.environ, **(env or {})},
             text=True,
             **{**pipes, **options},
         )
+        self.started.append(process)
+        return process
 
     def __call__(
         self, *arguments: str, env: Mapping[str, str] | None = None, **options: Any
     ) -> Outcome:
         """Run it to its end."""
         with self.start(*arguments, env=env, **options) as process:
-            stdout, stderr = process.communicate(timeout=90)
+            stdout, stderr = process.communicate(timeout=PATIENCE)
         return Outcome(process.returncode, stdout, stderr)
 
 
 @pytest.fixture
-def larp_process() -> LarpProcess:
-    """The command line as a real process."""
-    return LarpProcess()
+def larp_process() -> Iterator[LarpProcess]:
+    """The command line as a real process; what still runs after the test is killed."""
+    processes = LarpProcess()
+    yield processes
+    for process in processes.started:
+        end(process)
 
 
 def _session_server(major: int) -> Any:

@@ -16,6 +16,7 @@ from larp_cli.migrations.project import open_project
 from larp_cli.migrations.run.lock import mutex_key
 from larp_cli.postgres.embedded import installation
 from larp_cli.postgres.url import normalise_url
+from tests.processes import PATIENCE
 
 SCHEMA = "larp_manager"
 
@@ -80,12 +81,14 @@ def held_mutex(
         yield connection
 
 
-def until(happened: Callable[[], object], *, seconds: float = 20) -> None:
-    """Poll until something is true."""
+def until(happened: Callable[[], object], *, seconds: float = PATIENCE) -> None:
+    """Poll until something is true, at first quickly and then ten times a second."""
     deadline = time.monotonic() + seconds
+    pause = 0.005
     while not happened():
         assert time.monotonic() < deadline, f"did not happen within {seconds} s"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.1)
 
 
 def running(url: str, fragment: str) -> list[int]:

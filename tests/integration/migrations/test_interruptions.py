@@ -18,6 +18,7 @@ from larp_cli.errors import ExitCode
 from larp_cli.migrations.run import lock_monitor
 from tests.conftest import Larp, LarpProcess
 from tests.databases import has, query, running, until
+from tests.processes import PATIENCE, send_signals
 from tests.projects import ForeignProject, foreign_project, sql
 
 OUTSIDE = "with op.get_context().autocommit_block():\n    op.execute({statement!r})"
@@ -45,7 +46,7 @@ def test_a_signal_while_an_index_is_built_is_a_signal(
         process = larp_process.start(*arguments, env=environment)
         until(lambda: running(database, BUILD))
         process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 128 + number, stderr
     assert "stopped in revision r2" in json.loads(stdout)["error"]["message"]
@@ -69,7 +70,7 @@ def test_an_invalid_index_that_a_signal_leaves_is_named(
         process = larp_process.start("db", "migrate", "-c", project.config, env=environment)
         until(lambda: has(database, "people_name"))
         process.terminate()
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == ExitCode.TERMINATED
     assert "left invalid, and rebuilt by the next run: public.people_name" in stderr
@@ -108,7 +109,7 @@ def test_what_an_interrupted_revision_has_committed_is_told(
     )  # fmt: skip
     until(lambda: running(database, "pg_sleep(60)"))
     process.terminate()
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == ExitCode.TERMINATED, stderr
     assert json.loads(stdout)["changed"] is True
@@ -149,14 +150,14 @@ def stopping(database: str) -> Iterator[Stopping]:
     pids: list[int] = []
 
     def stop() -> None:
-        until(lambda: running(database, "pg_sleep(60)"), seconds=60)
+        until(lambda: running(database, "pg_sleep(60)"))
         named = (
             "SELECT pid FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name = ANY (%s)"
         )
         for (pid,) in query(database, named, wanted.names):
-            os.kill(pid, signal.SIGSTOP)
             pids.append(pid)
+            os.kill(pid, signal.SIGSTOP)
         wanted.then()
 
     thread = threading.Thread(target=stop)
@@ -165,9 +166,8 @@ def stopping(database: str) -> Iterator[Stopping]:
         yield wanted
     finally:
         thread.join()
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-            os.kill(pid, signal.SIGTERM)
+        for pid in pids:  # one that stays stopped blocks DROP DATABASE on its whole server
+            send_signals(pid, signal.SIGCONT, signal.SIGTERM)
     assert len(pids) == len(wanted.names)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,8 @@ import pytest
 from larp_cli.observer import Silent
 from larp_cli.postgres.embedded import Cluster, EmbeddedServer
 from tests.integration.postgres.embedded.support import Listener, Tenant
+from tests.processes import PATIENCE, end
+from tests.servers import make_scratch_directory
 
 
 @pytest.fixture
@@ -24,8 +25,7 @@ def listener() -> Listener:
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """Yield a directory with a short path that every account can pass."""
-    path = Path(tempfile.mkdtemp(prefix="larp-t-", dir="/tmp")).resolve()
-    path.chmod(0o755)
+    path = make_scratch_directory()
     yield path
     for data in path.glob("**/data"):
         EmbeddedServer(data.parent.parent, Silent()).stop()
@@ -41,8 +41,7 @@ def home(directory: Path) -> Path:
 @pytest.fixture(scope="session")
 def template() -> Iterator[Path]:
     """Yield a directory with data that was created once, to be copied."""
-    path = Path(tempfile.mkdtemp(prefix="larp-t-", dir="/tmp")).resolve()
-    path.chmod(0o755)
+    path = make_scratch_directory()
     Cluster(path / "embedded", settings={"fsync": "off"}).initialise()
     yield path / "embedded"
     shutil.rmtree(path)
@@ -59,7 +58,7 @@ def seeded(home: Path, template: Path) -> Path:
 @pytest.fixture
 def server(home: Path, listener: Listener) -> EmbeddedServer:
     """Return the embedded server of ``home``."""
-    return EmbeddedServer(home, listener, timeout=30)
+    return EmbeddedServer(home, listener, timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -73,9 +72,4 @@ def tenant(home: Path) -> Iterator[Callable[..., Tenant]]:
 
     yield start
     for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
-        for pipe in (one.process.stdin, one.process.stdout):
-            if pipe is not None:
-                pipe.close()
+        end(one.process)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
 from larp_cli.observer import Silent
+from tests.processes import PATIENCE
 
 TENANT = Path(__file__).with_name("tenant.py")
 
@@ -58,17 +57,9 @@ class Tenant:
 
     def leave(self) -> int:
         """Tell it to leave and wait for its end; return its exit status."""
-        rest, _ = self.process.communicate("\n", timeout=60)
+        rest, _ = self.process.communicate("\n", timeout=PATIENCE)
         self.lines += rest.splitlines()
         return self.process.returncode
-
-
-def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Poll until ``condition`` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never became so"
-        time.sleep(0.005)
 
 
 def postgres_below(directory: Path) -> list[int]:

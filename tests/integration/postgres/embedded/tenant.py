@@ -61,7 +61,7 @@ if __name__ == "__main__":
         os.setgid(int(sys.argv[4]))
         os.setuid(int(sys.argv[3]))
     try:
-        act(EmbeddedServer(Path(sys.argv[1]), Loud(), timeout=30), sys.argv[2])
+        act(EmbeddedServer(Path(sys.argv[1]), Loud(), timeout=60), sys.argv[2])
     except LarpError as error:
         print("error", type(error).__name__, error.message, "hint:", error.hint, flush=True)
         sys.exit(error.exit_code)

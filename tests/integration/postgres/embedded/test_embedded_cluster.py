@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,8 @@ from larp_cli.errors import CommandFailed, ConfigurationError, ExtraMissing
 from larp_cli.postgres.embedded import Cluster, installation
 from larp_cli.postgres.embedded.account import process_options
 from larp_cli.postgres.embedded.binaries import copy_installation
+from tests.processes import PATIENCE
+from tests.servers import free_port
 
 FAST = {"fsync": "off"}
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
@@ -25,17 +26,9 @@ DEBIAN = Path("/usr/lib/postgresql/15/bin")
 def cluster(directory: Path, template: Path) -> Iterator[Cluster]:
     """Yield a cluster with data, not running."""
     subprocess.run(["cp", "-a", template, directory / "one"], check=True)
-    cluster = Cluster(directory / "one", settings=FAST, timeout=30)
+    cluster = Cluster(directory / "one", settings=FAST, timeout=PATIENCE)
     yield cluster
     cluster.stop()
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("major", [15, 16, 18])
@@ -46,7 +39,7 @@ def test_each_major_version_serves_socket_and_tcp(directory: Path, major: int) -
     port = free_port()
     settings = FAST | {"listen_addresses": "127.0.0.1", "port": str(port)}
     programs = DEBIAN if major == 15 else installation(major)
-    cluster = Cluster(directory / "one", programs, settings=settings, timeout=30)
+    cluster = Cluster(directory / "one", programs, settings=settings, timeout=PATIENCE)
 
     assert cluster.initialise() and not cluster.initialise()
     assert cluster.start() and not cluster.start()
@@ -129,7 +122,7 @@ def test_data_of_another_major_version_is_refused(directory: Path) -> None:
 
 def test_a_failed_start_shows_the_end_of_the_log(cluster: Cluster) -> None:
     """The reason why a server did not start is in the message, and nothing is left of it."""
-    broken = Cluster(cluster.directory, settings={"shared_buffers": "nonsense"}, timeout=30)
+    broken = Cluster(cluster.directory, settings={"shared_buffers": "nonsense"}, timeout=PATIENCE)
 
     with pytest.raises(CommandFailed, match="shared_buffers") as caught:
         broken.start()

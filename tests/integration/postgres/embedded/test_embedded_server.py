@@ -16,11 +16,11 @@ import pytest
 
 from larp_cli.errors import ConfigurationError, ExitCode, Locked
 from larp_cli.postgres.embedded import EmbeddedServer
+from tests.databases import until
 from tests.integration.postgres.embedded.support import (
     TENANT,
     Listener,
     Tenant,
-    eventually,
     postgres_below,
 )
 
@@ -101,7 +101,7 @@ def test_a_killed_server_starts_again(server: EmbeddedServer, home: Path) -> Non
     with server.lease() as lease:
         connection = psycopg.connect(lease.url("postgres"))
         os.kill(lease.pid, signal.SIGKILL)
-        eventually(lambda: not server.status().running)
+        until(lambda: not server.status().running)
         with server.lease() as again:
             assert again.pid != lease.pid
             psycopg.connect(again.url("postgres")).close()
@@ -149,14 +149,14 @@ def test_a_kill_while_the_data_is_created_leaves_nothing_half_done(
 ) -> None:
     """The next lease sweeps what a killed initdb left, and creates the data anew."""
     killed = tenant()
-    eventually(lambda: list(home.glob("embedded/data.initdb-*")))
+    until(lambda: list(home.glob("embedded/data.initdb-*")))
     killed.process.kill()
     killed.process.wait()
     assert not (home / "embedded/data").exists()
 
     with server.lease() as lease:
         psycopg.connect(lease.url("postgres")).close()
-    eventually(lambda: postgres_below(home) == [])
+    until(lambda: postgres_below(home) == [])
     with server.lease():
         pass
     assert len(list(home.glob("embedded/data*"))) <= 2
@@ -217,7 +217,7 @@ def test_captured_pipes_do_not_hang(server: EmbeddedServer, home: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
 
     assert outcome.stdout.splitlines()[-1] == "True"
@@ -286,7 +286,7 @@ def test_any_path_can_be_a_home(
     (directory / name).mkdir()
     if name != NAMES[0]:  # one of them also creates its data there
         subprocess.run(["cp", "-a", template, directory / name / "embedded"], check=True)
-    server = EmbeddedServer(directory / name, listener, timeout=30)
+    server = EmbeddedServer(directory / name, listener, timeout=60)
     with server.lease() as lease:
         with psycopg.connect(lease.url("postgres")) as connection:
             row = connection.execute("SHOW data_directory").fetchone()
