@@ -1,4 +1,4 @@
-"""Asking before something is lost, and refusing where nobody can answer."""
+"""Asks for confirmation before something is lost."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from larp_cli.rendering.printable import printable
 
 
 def typed_name(terminal: Terminal, *, quiet: bool) -> Callable[[str, Sequence[str]], str | None]:
-    """Make the question that a guard asks: it returns what was typed, or None off a terminal.
+    """Make the question of the guard: it returns what was typed, or None off a terminal.
 
-    What is at stake is shown before any question; with ``quiet`` nobody else has.
+    With ``quiet`` nothing has shown yet what is at stake, so the question shows it.
     """
 
     def ask(expected: str, stake: Sequence[str]) -> str | None:
@@ -22,11 +22,11 @@ def typed_name(terminal: Terminal, *, quiet: bool) -> Callable[[str, Sequence[st
         for line in stake if quiet else ():
             print(printable(line), file=sys.stderr)
         name = printable(expected)
-        print(f"Type the database's name, {name}, to go on: ", end="", file=sys.stderr)
+        print(f"Type the database's name ({name}) to continue: ", end="", file=sys.stderr)
         sys.stderr.flush()
         answer = sys.stdin.readline()
         if not answer:
-            raise Refused("nothing was typed; nothing was changed")
+            raise Refused("not confirmed; nothing was changed")
         return answer.strip()
 
     return ask

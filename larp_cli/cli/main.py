@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         larp.read_output_from(arguments)
         return _fail(larp, _usage_error(error, larp))
     except typer.Abort:
-        return _fail(larp, Refused("nothing was typed; nothing was changed"))
+        return _fail(larp, Refused("not confirmed; nothing was changed"))
     except SystemExit as ended:  # how Typer ends completion
         if isinstance(ended.code, int):
             return ended.code

@@ -107,7 +107,7 @@ def restore(
         stake,
         consent,
         command=command,
-        loss=f"everything in it will be replaced by {path}",
+        loss=f"this replaces the schema with {path}",
         ask=ask,
         observer=observer,
     )
@@ -117,7 +117,7 @@ def restore(
         if backups is not None and schema_exists(connection, database.schema):
             backup = backup_schema(database, new_backup(database, backups), observer)
             way_back = restore_command(database, project, backup.path)
-            observer.note(f"to go back: {way_back}")
+            observer.note(f"to undo: {way_back}")
         restore_schema(database, archive, observer, options=options)
         if not database.bookkeeping.is_beside_version_table:
             # What a foreign project's seeds made was in the schema, the note of it was not.

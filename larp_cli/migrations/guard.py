@@ -1,4 +1,4 @@
-"""What stands between a destructive command and the database it was not meant for."""
+"""The guard of destructive commands: show what is at stake, and ask for confirmation."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from larp_cli.errors import Refused
 from larp_cli.postgres import catalog
 from larp_cli.postgres.errors import ReadOnly
 from larp_cli.results import TableSize, TouchedTable
+from larp_cli.results.base import counted
 from larp_cli.settings import Environment
 
 if TYPE_CHECKING:
@@ -23,15 +24,15 @@ if TYPE_CHECKING:
     from larp_cli.observer import Observer
 
 FEW_ROWS = 10_000
-"""So many are counted in a moment."""
+"""Up to this many rows are counted; it takes a moment."""
 
 type Ask = Callable[[str, Sequence[str]], str | None]
-"""Asks for the database's name, after showing what is at stake; None where nobody answers."""
+"""Asks for the database's name, after showing what is at stake; None off a terminal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """What the operator said on the command line."""
+    """The confirmation given on the command line."""
 
     confirm: str | None = None
     """The database's name, from ``--confirm``."""
@@ -41,7 +42,7 @@ class Consent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stake:
-    """What a destructive command is about to touch."""
+    """What a destructive command is about to change."""
 
     host: str
     database: str
@@ -51,18 +52,18 @@ class Stake:
     tables: tuple[TableSize, ...]
     """The tables of the schema."""
     touched: tuple[TouchedTable, ...] | None = None
-    """Of those and others the ones that are at stake; None means all of the schema."""
+    """The tables at stake, in any schema; None means all tables of the schema."""
 
 
 def examine(database: ManagedDatabase) -> Stake:
-    """Look at what would be lost.
+    """Find out what would be lost.
 
     Raises:
         DatabaseUnreachable: The database did not answer, or is a standby.
     """
     with database.connection() as connection:
         facts = catalog.server_facts(connection, database)
-        if facts.standby:  # before a backup is made for nothing
+        if facts.standby:  # before making a backup for nothing
             raise ReadOnly.at(database.url, address=facts.host)
         return Stake(
             host=facts.host,
@@ -78,14 +79,14 @@ def examine(database: ManagedDatabase) -> Stake:
 
 
 def _counted(connection: psycopg.Connection, schema: str, table: TableSize) -> TableSize:
-    """Count the rows of a table that was never analysed, where there are not many."""
+    """Count the rows of a table that was never analysed, unless there are many."""
     if table.estimated_rows is not None:
         return table
     name = sql.Identifier(schema, table.name)
     few = sql.SQL("SELECT count(*) FROM (SELECT FROM {} LIMIT {}) AS few")
     try:
         row = connection.execute(few.format(name, sql.Literal(FEW_ROWS + 1))).fetchone()
-    except psycopg.Error:  # locked, or not to be read by this role
+    except psycopg.Error:  # locked, or this role may not read it
         return table
     assert row is not None
     return replace(table, estimated_rows=row[0]) if row[0] <= FEW_ROWS else table
@@ -101,19 +102,19 @@ def require_consent(
     ask: Ask,
     observer: Observer,
 ) -> None:
-    """Show what will be lost, and go on only with the operator's word for it.
+    """Show what will be lost, and require the operator's confirmation.
 
     Args:
-        database: Whose settings name the environment.
+        database: The database; its settings name the environment.
         stake: What is at stake.
-        consent: What the command line says already.
+        consent: The confirmation given on the command line.
         command: The command as it is typed, for the hints.
-        loss: One line: what will be lost.
+        loss: What the command does, as a clause: "this drops the schema".
         ask: Asks at a terminal.
-        observer: Told what is at stake.
+        observer: Shows what is at stake.
 
     Raises:
-        Refused: The environment is another, or consent is missing; nothing was changed.
+        Refused: The environment differs, or there is no confirmation; nothing was changed.
     """
     require_same_environment(database, stake.stamped_environment, command=command)
     production = Environment.PRODUCTION.value in (
@@ -128,7 +129,8 @@ def require_consent(
     if consent.allow_production:
         command += " --allow-production"
     shown = _shown(stake, loss)
-    for line in shown:
+    observer.warning(shown[0])
+    for line in shown[1:]:
         observer.note(line)
     if consent.confirm is not None:
         _compare(consent.confirm, stake.database, command)
@@ -139,22 +141,22 @@ def require_consent(
 
 
 def require_unchanged(database: ManagedDatabase, stake: Stake, *, command: str) -> None:
-    """Look again, with the mutex held: another migrator may have been at work meanwhile.
+    """Compare the database with what was shown; call it with the migration lock held.
 
     Raises:
-        Refused: It is not what the operator consented to any more; nothing was changed.
+        Refused: It changed after it was shown; nothing was changed by this command.
     """
     with database.connection() as connection:
         stamped = read_environment(connection, database.bookkeeping)
         tables = {table.name for table in catalog.table_sizes(connection, database.schema)}
-    # What is gone meanwhile cannot be lost any more: another reset is between its two halves.
+    # A table that is gone cannot be lost: another reset may be at work.
     unseen = tables - {table.name for table in stake.tables}
     unseen -= {database.version_table.name, *BOOKKEEPING_TABLES}
     if unseen or stamped not in (None, stake.stamped_environment, database.environment.value):
         raise Refused(
-            f"the schema {stake.schema} is not what it was when it was shown;"
-            " nothing was changed",
-            hint=f"look again: {command}",
+            f"the schema {stake.schema} changed after it was shown;"
+            " nothing was changed by this command",
+            hint=command,
         )
 
 
@@ -169,14 +171,18 @@ def _shown(stake: Stake, loss: str) -> list[str]:
         else [(table.name, table.estimated_rows) for table in stake.touched]
     )
     for name, estimate in tables:
-        lines.append(f"  {name}: {'unknown' if estimate is None else f'about {estimate}'} rows")
+        lines.append(f"  {name}: {_rows(estimate)}")
     return lines
+
+
+def _rows(estimate: int | None) -> str:
+    return "unknown number of rows" if estimate is None else f"about {counted(estimate, 'row')}"
 
 
 def _compare(typed: str, name: str, command: str) -> None:
     if typed != name:
         raise Refused(
-            f"'{typed}' is not the database's name, which is {name}; nothing was changed",
+            f"'{typed}' is not the name of the database, {name}; nothing was changed",
             hint=f"{command} --confirm {shlex.quote(name)}",
         )
 
@@ -185,9 +191,9 @@ def _ask(ask: Ask, name: str, shown: Sequence[str], command: str, consent: Conse
     typed = ask(name, shown)
     if typed is None:
         why = (
-            "--yes alone is enough only for a local database that is not production"
+            "--yes is only accepted for a local database that is not production"
             if consent.yes
-            else "nobody is at a terminal to confirm"
+            else "not confirmed, and there is no terminal to ask at"
         )
         raise Refused(
             f"{why}; nothing was changed", hint=f"{command} --confirm {shlex.quote(name)}"

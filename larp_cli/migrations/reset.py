@@ -58,7 +58,7 @@ def reset(
         stake,
         consent,
         command=command,
-        loss="everything in it will be dropped",
+        loss="this drops the schema and everything in it",
         ask=ask,
         observer=observer,
     )
@@ -68,7 +68,7 @@ def reset(
         if backups is not None and schema_exists(connection, database.schema):
             backup = backup_schema(database, new_backup(database, backups), observer)
             way_back = restore_command(database, project, backup.path)
-            observer.note(f"to go back: {way_back}")
+            observer.note(f"to undo: {way_back}")
         connection.execute("SELECT")  # a backup takes its time: the mutex must still be ours
         observer.started(f"dropping the schema {database.schema}")
         drop_schema(database)

@@ -67,7 +67,7 @@ def rollback(
             _stake(database, project, plan_downgrade(database, project, target, before), observer),
             consent,
             command=command,
-            loss="what these revisions made will be lost",
+            loss="this undoes revisions, with the data in what they created",
             ask=ask,
             observer=observer,
         )
@@ -106,13 +106,13 @@ def _stake(
     rendered = render_sql(database, project, planned, current_heads(database))
     names: set[TableName] = set()
     for item in planned:
-        observer.note(f"will be undone: {item.revision} {item.description}")
+        observer.note(f"to be undone: {item.revision} {item.description}")
         undoing = rendered[item.revision]
         for statement in undoing.statements:
             observer.note(f"  {' '.join(statement.sql.split())}")
             names.update(tables_in(statement.sql).targets)
         if undoing.incomplete is not None:
-            observer.note(f"  and more: {undoing.incomplete}")
+            observer.note(f"  incomplete: {undoing.incomplete}")
     stake = examine(database)
     if any(undoing.incomplete is not None for undoing in rendered.values()):
         return stake

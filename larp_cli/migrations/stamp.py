@@ -63,7 +63,8 @@ def stamp(
             examine(database),
             consent,
             command=command,
-            loss=f"the stamp {', '.join(before) or 'base'} becomes {revision}, and nothing is run",
+            loss=f"this records {revision} instead of {', '.join(before) or 'base'}"
+            " and runs nothing",
             ask=ask,
             observer=observer,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from larp_cli import results
@@ -74,17 +75,18 @@ def _planned(revision: results.PlannedRevision) -> Iterator[Part]:
             for table in revision.tables
         )
         yield Table("Tables", ("table", "rows (estimate)", "size (estimate)"), rows)
-    if revision.hazards:
-        hazards = tuple(
-            (
-                hazard.rule,
-                " ".join(filter(None, (hazard.message, hazard.advice))),
-                hazard.waived or "",
-                hazard.statement or "",
-            )
-            for hazard in revision.hazards
-        )
-        yield Table("Hazards", ("rule", "hazard", "accepted because", "statement"), hazards)
+    for number, hazard in enumerate(revision.hazards):
+        if number or not revision.tables:
+            yield Line("")
+        yield from _hazard(hazard)
+
+
+def _hazard(hazard: results.Hazard) -> Iterator[Part]:
+    """Describe a hazard: its rule, why it hurts, how to avoid it, and the statement."""
+    accepted = f" (accepted: {hazard.waived})" if hazard.waived else ""
+    yield Line(f"hazard: {hazard.rule}{accepted}")
+    texts = (hazard.message, hazard.advice, hazard.statement)
+    yield Block("\n".join(textwrap.indent(text, "  ") for text in texts if text))
 
 
 def _marked(revision: results.PlannedRevision) -> str:

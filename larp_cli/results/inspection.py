@@ -96,7 +96,8 @@ class MigrationPlan(Result):
         return Problem(
             exit_code=ExitCode.NEGATIVE,
             message=f"{counted(len(self.unwaived), 'hazard')} not waived: {rules}",
-            hint="mend the revision, or accept it there: # larp: allow RULE: the reason",
+            hint="fix the revision, or accept the hazard in it:"
+            f" # larp: allow {self.unwaived[0].rule}: <reason>",
         )
 
 

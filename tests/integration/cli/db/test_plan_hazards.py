@@ -132,7 +132,7 @@ def test_a_waiver_with_a_reason_is_accepted_and_shown(
     assert outcome.exit_code == ExitCode.OK
     (hazard,) = outcome.result["revisions"][0]["hazards"]
     assert hazard["waived"] == "nothing has read it since May"
-    assert "nothing has read it since May" in larp("db", "plan").stdout
+    assert "(accepted: nothing has read it since May)" in larp("db", "plan").stdout
 
 
 @pytest.mark.parametrize(

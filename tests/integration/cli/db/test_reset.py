@@ -121,7 +121,7 @@ def test_how_to_go_back_is_said_before_anything_is_dropped(
     outcome = larp("db", "reset", "-c", project.config, "--confirm", name_of(empty))
 
     assert outcome.exit_code == ExitCode.MIGRATION_FAILED
-    assert "note: to go back: " in outcome.stderr
+    assert "note: to undo: " in outcome.stderr
     assert "larp db restore" in outcome.stderr
 
 

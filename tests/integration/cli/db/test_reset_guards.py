@@ -178,7 +178,7 @@ def test_at_a_terminal_the_name_is_typed(full: str) -> None:
     child.expect(f"schema {SCHEMA} of database")
     child.expect("Type the database's name")
     child.sendline(name_of(full))
-    child.expect("to go back")
+    child.expect("to undo")
 
     assert ended(child) == ExitCode.OK
     assert not has(full, f"{SCHEMA}.hero")
@@ -228,7 +228,7 @@ def test_what_changed_while_one_waited_is_shown_again(larp_process: LarpProcess,
             stdout, _ = process.communicate(timeout=30)
 
     assert process.returncode == ExitCode.REFUSED, stdout
-    assert "nothing was changed" in stdout
+    assert "nothing was changed by this command" in stdout
     assert has(full, f"{SCHEMA}.hero")
 
 
@@ -241,7 +241,7 @@ def test_the_rows_of_a_new_table_are_counted(larp: Larp, full: str) -> None:
 
     assert outcome.exit_code == ExitCode.REFUSED
     assert f"{SCHEMA}.fresh: about 7 rows" in outcome.stderr
-    assert f"{SCHEMA}.large: unknown rows" in outcome.stderr
+    assert f"{SCHEMA}.large: unknown number of rows" in outcome.stderr
 
 
 def test_several_resets_at_once_follow_each_other(larp_process: LarpProcess, full: str) -> None:

@@ -157,7 +157,7 @@ def test_what_was_there_is_backed_up_first(larp: Larp, saved: str, larp_home: Pa
     assert outcome.exit_code == ExitCode.OK, outcome.stdout
     assert Path(outcome.result["backup"]["path"]).parent == larp_home / "backups"
     command = outcome.result["restore_command"]
-    assert f"note: to go back: {command}" in outcome.stderr
+    assert f"note: to undo: {command}" in outcome.stderr
     assert catalogue(saved, SCHEMA) != before
     assert larp(*shlex.split(command)[1:]).exit_code == ExitCode.OK
     assert catalogue(saved, SCHEMA) == before

@@ -29,7 +29,7 @@ def test_without_the_right_word_nothing_is_changed(
     path = Path("schema.dump").absolute()
     assert hint_of(outcome) == (f"larp db restore {path} --no-owner --confirm {name_of(saved)}")
     assert f"schema {SCHEMA} of database {name_of(saved)}" in outcome.stderr
-    assert f"will be replaced by {path}" in outcome.stderr
+    assert f"this replaces the schema with {path}" in outcome.stderr
     assert not (larp_home / "backups").exists()
 
 
@@ -59,10 +59,10 @@ def test_at_a_terminal_the_name_is_typed(saved: str) -> None:
         timeout=30,
         dimensions=(40, 200),
     )
-    child.expect("will be replaced by")
+    child.expect("this replaces the schema")
     child.expect("Type the database's name")
     child.sendline(name_of(saved))
-    child.expect("to go back")
+    child.expect("to undo")
     child.expect(pexpect.EOF)
     child.close()
 

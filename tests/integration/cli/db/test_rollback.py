@@ -49,7 +49,7 @@ def test_one_step_is_the_default(larp: Larp, project: ForeignProject, migrated: 
     assert outcome.document["changed"] is True
     assert [item["revision"] for item in outcome.result["undone"]] == ["r3"]
     assert outcome.result["after"] == ["r2"]
-    assert "will be undone: r3" in outcome.stderr
+    assert "to be undone: r3" in outcome.stderr
     history = larp("db", "history", "--json", "-c", project.config, env={"DATABASE_URL": migrated})
     newest = history.result["runs"][0]
     assert (newest["revision"], newest["direction"], newest["outcome"]) == (
