@@ -14,15 +14,15 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 
 import uvicorn
 
 from larp_cli.health.http.app import create_app
+from larp_cli.health.http.connection import GuardedConnection, cap_connections
 from larp_cli.health.http.launch import ENDING
 from larp_cli.health.http.listen import BACKLOG
 from larp_cli.health.http.options import ServeOptions, take_over
-from larp_cli.health.http.protocol import GuardedProtocol, cap_connections
+from larp_cli.health.http.uvicorn_api import SocketServer
 from larp_cli.health.monitor import Monitor
 from larp_cli.logs import log_to_stderr
 from larp_cli.redaction import Redactor
@@ -38,16 +38,15 @@ ACCEPTED_AT_ONCE = 16
 """Between two closings of connections that are too many: their descriptors must last so long."""
 
 
-class DrainingServer(uvicorn.Server):
-    """uvicorn's server, which on a signal goes on for a while before it closes."""
+class DrainingServer(SocketServer):
+    """A server that on a signal goes on for a while before it closes."""
 
     def __init__(self, config: uvicorn.Config, monitor: Monitor, options: ServeOptions) -> None:
-        super().__init__(config)
+        super().__init__(config, GuardedConnection, backlog=BACKLOG)
         self._monitor = monitor
         self._options = options
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def on_loop(self) -> None:
         """Hear the signals from the event loop; those that came before it are still pending."""
         loop = asyncio.get_running_loop()
         for number in ENDING:
@@ -55,56 +54,21 @@ class DrainingServer(uvicorn.Server):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         if self._options.lifetime is not None:
             loop.call_later(self._options.lifetime, self._end_of_life)
-        yield
 
     def end(self) -> None:
-        """Drain, then close; told a second time, close at once."""
+        """Drain, then close; at the second call close at once."""
         if self._monitor.draining:
             log.info("ending at once")
-            self.force_exit = self.should_exit = True
+            self.close_at_once()
             return
         self._monitor.drain()
         seconds = self._options.drain_seconds
         log.info("draining for %g s", seconds)
-        asyncio.get_running_loop().call_later(seconds, self._close)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start; what asyncio calls backlog is also how many it accepts at once."""
-        await super().startup(sockets)
-        for listener in sockets or ():
-            listener.listen(BACKLOG)
+        asyncio.get_running_loop().call_later(seconds, self.close)
 
     def _end_of_life(self) -> None:
         if not self._monitor.draining:
             self.end()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let in who has knocked already, then close.
-
-        Closing a socket that listens resets every connection that waits to be accepted.
-        """
-        accepted: list[socket.socket] = []
-        for listener in sockets or ():
-            with contextlib.suppress(OSError):  # nobody waits any more, or no descriptor is left
-                while True:
-                    accepted.append(listener.accept()[0])
-        for server in self.servers:
-            server.close()
-        loop = asyncio.get_running_loop()
-        for line in accepted:
-            line.setblocking(False)
-            await loop.connect_accepted_socket(self._protocol, line)
-        await super().shutdown(sockets)
-        if self.force_exit:  # uvicorn then leaves the application without a word
-            await self.lifespan.shutdown()
-
-    def _protocol(self) -> asyncio.Protocol:
-        return GuardedProtocol(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-
-    def _close(self) -> None:
-        self.should_exit = True
 
 
 def run_serving_process() -> int:
@@ -128,7 +92,7 @@ def serve(options: ServeOptions) -> None:
     monitor = Monitor(options.subject, interval=options.interval, deadline=options.deadline)
     config = uvicorn.Config(
         create_app(monitor, options),
-        http=GuardedProtocol,
+        http=GuardedConnection,
         ws="none",
         loop="asyncio",
         lifespan="on",

@@ -14,7 +14,7 @@ import termios
 from array import array
 from asyncio.events import TimerHandle
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from larp_cli.health.http.uvicorn_api import HttpConnection
 
 HEADER_SECONDS = 5.0
 """From the first byte of a request, or from the connection, to the end of its headers."""
@@ -33,119 +33,107 @@ LARGEST_HEAD = 131_072
 """Bytes that may come before a request's headers end, a body that comes along included."""
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class GuardedConnection(HttpConnection):
     """One connection."""
 
-    _idle: dict[GuardedProtocol, None] = {}
+    _idle: dict[GuardedConnection, None] = {}
     """Connections that wait for a request, the longest first; one server to a process."""
     _deadline: TimerHandle | None = None
     _head_bytes = 0
     _unread_deadline: TimerHandle | None = None
     most_connections = MOST_CONNECTIONS
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, and close another where there are too many."""
-        super().connection_made(transport)
+    def on_open(self) -> None:
+        """Wait for a request, and close another connection where there are too many."""
         self._await_request()
-        if len(self.connections) > self.most_connections:
+        if self.count_connections() > self.most_connections:
             self._make_room()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget a connection."""
-        self._served()
-        self._read_on()
-        super().connection_lost(exc)
+    def on_close(self) -> None:
+        """Stop every clock."""
+        self._stop_waiting()
+        self.on_unblocked()
 
-    def data_received(self, data: bytes) -> None:
-        """Parse what came, unless it is too much for a head."""
-        if self._deadline is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > LARGEST_HEAD:
-                self.transport.close()
-                return
-        super().data_received(data)
+    def may_read(self, size: int) -> bool:
+        """Refuse what is too much for a head."""
+        if self._deadline is None:
+            return True
+        self._head_bytes += size
+        return self._head_bytes <= LARGEST_HEAD
 
-    def on_message_begin(self) -> None:
-        """Give a request on a kept connection its time, too; too many ahead are none.
-
-        Raises:
-            ValueError: The parser then gives up, and the connection is closed.
-        """
-        if len(self.pipeline) >= MOST_PIPELINED:
-            raise ValueError("too many requests ahead of the answers")
-        super().on_message_begin()
+    def may_begin(self) -> bool:
+        """Refuse a request that is too far ahead of the answers; give any other its time."""
+        if self.count_queued() >= MOST_PIPELINED:
+            return False
         if self._deadline is None:
             self._await_request()
+        return True
 
-    def on_headers_complete(self) -> None:
-        """Serve the request: its time has stopped."""
-        self._served()
-        super().on_headers_complete()
+    def on_head(self) -> None:
+        """Stop the clock of a request that has arrived."""
+        self._stop_waiting()
 
-    def on_response_complete(self) -> None:
+    def on_answer(self) -> None:
         """Count the connection as idle again; uvicorn's own timer bounds how long."""
-        super().on_response_complete()
-        if not self.transport.is_closing() and not self.pipeline:
+        if not self.is_closing() and not self.count_queued():
             self._idle[self] = None
 
-    def pause_writing(self) -> None:
+    def on_blocked(self) -> None:
         """Give a client that does not read some time to go on."""
-        super().pause_writing()
-        self._unread_deadline = self.loop.call_later(HEADER_SECONDS, self._too_late)
+        self._unread_deadline = self._abort_later()
 
-    def resume_writing(self) -> None:
-        """Go on with a client that reads."""
-        self._read_on()
-        super().resume_writing()
-
-    def _read_on(self) -> None:
+    def on_unblocked(self) -> None:
+        """Let a client that reads take its time."""
         if self._unread_deadline is not None:
             self._unread_deadline.cancel()
             self._unread_deadline = None
 
-    def shutdown(self) -> None:
-        """End the connection, but not under a request that is on its way.
+    def on_server_close(self) -> None:
+        """Close the connection, but not under a request that is on its way.
 
         Closing a socket with bytes in it that nobody has read resets the connection.
         """
-        if self.cycle is not None and (not self.cycle.response_complete or not self._unread()):
-            super().shutdown()
+        if self.is_answering() or self.has_asked() and not self._count_unread():
+            self.finish()
         else:
-            self.loop.call_later(LAST_SECONDS, super().shutdown)
+            asyncio.get_running_loop().call_later(LAST_SECONDS, self.finish)
 
-    def _unread(self) -> int:
+    def _count_unread(self) -> int:
         """Count the bytes that have come and were not read yet."""
         length = array("i", [0])
-        fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, length)
+        fcntl.ioctl(self.get_socket().fileno(), termios.FIONREAD, length)
         return length[0]
 
     def _await_request(self) -> None:
         self._idle.setdefault(self)
         self._head_bytes = 0
-        self._deadline = self.loop.call_later(HEADER_SECONDS, self._too_late)
+        self._deadline = self._abort_later()
 
-    def _served(self) -> None:
+    def _stop_waiting(self) -> None:
         self._idle.pop(self, None)
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _too_late(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.abort()
+    def _abort_later(self) -> TimerHandle:
+        return asyncio.get_running_loop().call_later(HEADER_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self.is_closing():
+            self.abort()
 
     def _make_room(self) -> None:
         """Close the connection that waits for longest, first of those that never asked."""
         waiting = [connection for connection in self._idle if connection is not self]
-        silent = (connection for connection in waiting if connection.cycle is None)
+        silent = (connection for connection in waiting if not connection.has_asked())
         victim = next(silent, waiting[0] if waiting else None)
         if victim is not None:
             self._idle.pop(victim)
-            victim.transport.abort()
+            victim.abort()
 
 
 def cap_connections(descriptors: int) -> None:
     """Keep fewer connections where the process is granted few descriptors."""
-    GuardedProtocol.most_connections = max(
+    GuardedConnection.most_connections = max(
         1, min(MOST_CONNECTIONS, descriptors - SPARE_DESCRIPTORS)
     )
