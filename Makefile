@@ -53,7 +53,7 @@ lint: $(INSTALLED) ## Check style, types, imports and docs; change nothing.
 	$(BIN)/flake8
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/cog --check -r docs/*.md README.md
+	$(BIN)/cog --check -r docs/*.md
 	$(BIN)/larp requirements check --quiet
 
 .PHONY: check
@@ -66,7 +66,7 @@ format: $(INSTALLED) ## Bring the code into shape.
 
 .PHONY: docs
 docs: $(INSTALLED) ## Write the generated parts of the docs anew.
-	$(BIN)/cog -r docs/*.md README.md
+	$(BIN)/cog -r docs/*.md
 	$(BIN)/larp config template > .env.example
 
 .PHONY: lock

@@ -88,10 +88,10 @@ def help_pages() -> str:
     return _block("\n\n".join(parts))
 
 
-def command_table(page: str) -> str:
-    """Return a table of the commands, linked to their help on ``page``."""
+def command_table() -> str:
+    """Return a table of the commands, linked to their help below it."""
     rows = [
-        (f"[`larp {' '.join(words)}`]({page}#larp-{'-'.join(words)})", _summary(command))
+        (f"[`larp {' '.join(words)}`](#larp-{'-'.join(words)})", _summary(command))
         for words, command in tree()
         if not isinstance(command, LarpGroup)
     ]

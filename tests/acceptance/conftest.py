@@ -71,3 +71,12 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     someone.environment |= {"SERVE_PORT": str(free_port()), "SERVE_DRAIN_SECONDS": "0"}
     yield someone
     someone.leave()
+
+
+@pytest.fixture
+def author(reader: Reader, initialised: str) -> Reader:
+    """A reader who has done what the README shows, on a database at head."""
+    reader.environment["DATABASE_URL"] = initialised
+    reader.write("README.md")
+    reader.type("larp db revision -m 'Add players'\nlarp db migrate")
+    return reader

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-GENERATED = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
-PAGES = [*GENERATED, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+GENERATED = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [
+    *GENERATED,
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY")),
+]
 
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 

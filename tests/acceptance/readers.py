@@ -55,6 +55,16 @@ def program(directory: Path) -> Path:
     return directory
 
 
+def kept_on_screen(stderr: str) -> str:
+    """Drop what a terminal wipes, which is progress, and what only root is shown."""
+    kept = ("note: ", "warning: ", "error: ", "hint: ")
+    return "\n".join(
+        line
+        for line in stderr.splitlines()
+        if line.startswith(kept) and not line.startswith("note: added o+x")
+    )
+
+
 @dataclass
 class Reader:
     """Somebody who types what a page shows."""
@@ -118,6 +128,26 @@ class Reader:
             if named:
                 with (self.directory / named[1]).open("a", encoding="utf-8") as file:
                     file.write(text)
+
+    def edit_model(self, column: str, imports: str) -> None:
+        """Replace the column of the README's model."""
+        path = self.directory / "larp_cli" / "models" / "newcomer.py"
+        text = path.read_text()
+        assert "    name: Mapped[str]\n" in text
+        path.write_text(imports + text.replace("    name: Mapped[str]\n", column))
+
+    def run(self, line: str) -> str:
+        """Run a line of a transcript; returns what a terminal keeps of its output."""
+        done = subprocess.run(
+            ["sh", "-c", f"{line} --output human"],
+            cwd=self.directory,
+            env=self.environment | {"COLUMNS": "400"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+        return f"{kept_on_screen(done.stderr)}\n{done.stdout}"
 
     def leave(self) -> None:
         """End what still runs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import os
 import re
 import shlex
@@ -23,13 +22,9 @@ from larp_cli.cli.main import app
 from larp_cli.errors import ExitCode
 from larp_cli.settings import Settings
 from tests.acceptance.pages import FENCE, GENERATED, PAGES, blocks, of_page
-from tests.conftest import ROOT, Larp, LarpProcess
+from tests.conftest import ROOT, Larp
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-TIME = re.compile(r"\b\d+(?:\.\d+)? m?s\b")
-REVISION = re.compile(r"\b[0-9a-f]{12}\b")
-APPLIED = re.compile(r"REVISION .+ TIME")
-SHORTEST_RULE = "─" * 10
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -52,12 +47,15 @@ def prose(text: str) -> str:
 
 def shown_command_lines(text: str) -> list[list[str]]:
     """List the arguments of every ``larp`` command line that a page shows for a shell."""
-    found = []
-    for block in blocks(text, "sh", "console"):
-        for line in block.replace("\\\n", " ").splitlines():
-            if re.search(r"\blarp [a-z-]", line):
-                found.extend(larp_arguments(line))
-    return found
+    lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
+    for transcript in blocks(text, "console"):
+        lines += [line for line in transcript.splitlines() if line.startswith(("$ ", "env "))]
+    return [
+        arguments
+        for line in lines
+        if re.search(r"\blarp [a-z-]", line)
+        for arguments in larp_arguments(line)
+    ]
 
 
 def larp_arguments(line: str) -> Iterator[list[str]]:
@@ -139,13 +137,13 @@ def test_a_summary_is_never_cut(words: tuple[str, ...], larp: Larp) -> None:
     assert "...\n" not in re.sub(r"^Usage:.*\n", "", larp(*words, "--help").stdout, flags=re.M)
 
 
-def test_the_readme_lists_every_command() -> None:
-    """The table in the README has a line for each command."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_every_command_is_in_the_table() -> None:
+    """The page of the commands starts with a table that has a line for each."""
+    page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
     missing = [
         words
         for words, command in commands()
-        if not isinstance(command, LarpGroup) and f"[`larp {' '.join(words)}`]" not in readme
+        if not isinstance(command, LarpGroup) and f"[`larp {' '.join(words)}`]" not in page
     ]
 
     assert not missing
@@ -223,74 +221,3 @@ def test_links_lead_somewhere(page: Path) -> None:
             dead.append(link)
 
     assert not dead
-
-
-# --- the demo -----------------------------------------------------------------------
-
-
-def demo_transcript() -> list[tuple[str, list[str]]]:
-    """Read the README's demo: each command line with the lines shown below it."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (block,) = [body for body in blocks(readme, "console") if body.startswith("$ make demo\n")]
-    steps: list[tuple[str, list[str]]] = []
-    for line in block.splitlines()[1:]:
-        if line.startswith("env -u DATABASE_URL "):
-            steps.append((line, []))
-        else:
-            steps[-1][1].append(line)
-    return steps
-
-
-def demo_recipe() -> list[str]:
-    """Read the Makefile's demo, as make writes its commands."""
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    recipe = makefile.partition("\ndemo:")[2].partition("\n\n")[0].splitlines()[1:]
-    home = {"$(abspath $(DEMO_HOME))": "…/.larp", "$(BIN)": ".venv/bin"}
-    lines = [line.strip() for line in recipe]
-    for variable, value in home.items():
-        lines = [line.replace(variable, value) for line in lines]
-    return lines
-
-
-def comparable(text: str, home: Path) -> list[str]:
-    """Replace what differs from run to run: the directory, times, and the widths they cause.
-
-    And what the next revision will add: it is applied too, and is the head then.
-    """
-    text = REVISION.sub("REVISION", TIME.sub("TIME", text.replace(str(home), "…/.larp")))
-    # A path too long for a socket's address makes the server use another directory.
-    text = re.sub(r" on \S.* \(embedded\)", " on SOCKET (embedded)", text)
-    text = re.sub(r"PostgreSQL 18\.\d+", "PostgreSQL 18", text)
-    lines = [re.sub(" +", " ", line.strip()) for line in text.splitlines()]
-    lines = [SHORTEST_RULE if line.startswith(SHORTEST_RULE) else line for line in lines]
-    return [
-        line
-        for above, line in itertools.pairwise(["", *lines])
-        if not (APPLIED.fullmatch(above) and APPLIED.fullmatch(line))
-    ]
-
-
-def told(stderr: str) -> str:
-    """Keep what stays on a terminal's screen: progress is wiped; root is told more."""
-    return "\n".join(
-        line
-        for line in stderr.splitlines()
-        if line.startswith(("note: ", "warning: ")) and not line.startswith("note: added o+x")
-    )
-
-
-def test_the_demo_prints_what_the_readme_shows(larp_process: LarpProcess, tmp_path: Path) -> None:
-    """Each command of the demo prints at a terminal what the README shows below it."""
-    home = tmp_path / ".larp"
-    steps = demo_transcript()
-    assert [line for line, _ in steps] == demo_recipe()
-
-    for line, shown in steps:
-        (arguments,) = larp_arguments(line)
-        outcome = larp_process(
-            *arguments, "--output", "human", env={"LARP_HOME": str(home), "COLUMNS": "400"}
-        )
-
-        assert outcome.exit_code == ExitCode.OK, outcome.stderr
-        printed = f"{told(outcome.stderr)}\n{outcome.stdout}"
-        assert comparable("\n".join(shown), home) == comparable(printed, home)

@@ -20,23 +20,6 @@ def shown(language: str, fragment: str) -> str:
     return renamed(found)
 
 
-@pytest.fixture
-def author(reader: Reader, initialised: str) -> Reader:
-    """Somebody who has done all that the README shows, on a database at head."""
-    reader.environment["DATABASE_URL"] = initialised
-    reader.write("README.md")
-    reader.type("larp db revision -m 'Add players'\nlarp db migrate")
-    return reader
-
-
-def edit_model(author: Reader, column: str, imports: str) -> None:
-    """Replace the column of the model by another."""
-    path = author.directory / "larp_cli" / "models" / "newcomer.py"
-    text = path.read_text()
-    assert "    name: Mapped[str]\n" in text
-    path.write_text(imports + text.replace("    name: Mapped[str]\n", column))
-
-
 def newest(author: Reader) -> Path:
     """Find the revision file that was written last."""
     return max((author.directory / "alembic" / "versions").glob("*.py"), key=_written)
@@ -49,7 +32,7 @@ def _written(path: Path) -> int:
 def test_the_index_is_built_outside_of_a_transaction(author: Reader, initialised: str) -> None:
     """The plan has no hazards, it goes up, down and up, and then models equal schema."""
     line = shown("python", "mapped_column(index=True)")
-    edit_model(author, f"    {line}", "from sqlalchemy.orm import mapped_column\n")
+    author.edit_model(f"    {line}", "from sqlalchemy.orm import mapped_column\n")
     author.type("larp db revision -m 'Index names'")
     path = newest(author)
     head = path.read_text().partition("def upgrade")[0]
@@ -68,7 +51,7 @@ def test_a_model_may_take_types_from_the_package_it_is_imported_in(
 ) -> None:
     """The package has its types by the time that it imports the model, at its end."""
     column = "    name: Mapped[str]\n    wishes: Mapped[JsonObject | None]\n"
-    edit_model(author, column, f"from {module} import JsonObject\n")
+    author.edit_model(column, f"from {module} import JsonObject\n")
 
     told = author.type("larp db revision -m 'Add wishes'\nlarp db migrate\nlarp db check")
 
@@ -90,7 +73,7 @@ def test_the_seeds_can_be_loaded_again(author: Reader, initialised: str) -> None
 def test_an_enumerated_type_comes_and_grows(author: Reader, initialised: str) -> None:
     """A column of a new type, and then a label: each is a revision that runs as it is written."""
     moods = "import enum\nclass Mood(enum.Enum):\n    calm = 1\n    cross = 2\n"
-    edit_model(author, "    name: Mapped[str]\n    mood: Mapped[Mood]\n", moods)
+    author.edit_model("    name: Mapped[str]\n    mood: Mapped[Mood]\n", moods)
     author.type("larp db revision -m 'Add moods'\nlarp db migrate\nlarp db check")
     path = author.directory / "larp_cli" / "models" / "newcomer.py"
     path.write_text(path.read_text().replace("    cross = 2\n", "    bored = 3\n    cross = 2\n"))
