@@ -1,9 +1,8 @@
-"""Turn what the sources say into settings, or into every fault at once."""
+"""Validate the settings that were read, and report all faults at once."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,23 @@ from larp_cli.settings.model import DEVELOPMENT_SECRET_KEY, Settings
 from larp_cli.settings.sources import DEFAULT, Reading, read_sources
 
 
-def load_settings(
-    overrides: Mapping[str, object] | None = None, *, directory: Path | None = None
-) -> Settings:
-    """Return the effective settings.
+def load_settings(directory: Path | None = None) -> Settings:
+    """Return the effective settings; ``.env`` is read from ``directory``.
 
-    Overrides are flags: setting names in either case, None for a flag that was not given.
-    ``.env`` is looked for in the directory, by default the current one.
+    ``directory`` defaults to the current directory.
 
     Raises:
-        SettingsInvalid: with every fault at once, none of which repeats a value.
+        SettingsInvalid: At least one setting is invalid. Lists all faults, without values.
     """
-    settings, faults = inspect_settings(read_sources(overrides, directory=directory))
+    settings, faults = inspect_settings(read_sources(directory))
     if settings is None or faults:
-        # Raised here, where pydantic's error, which holds the values, is no longer its context.
+        # Raised here so that pydantic's error, which contains the values, is not its context.
         raise SettingsInvalid(faults)
     return settings
 
 
 def inspect_settings(reading: Reading) -> tuple[Settings | None, tuple[SettingFault, ...]]:
-    """Return the settings that the sources add up to, or None, and all that is wrong."""
+    """Validate what was read. Return the settings, or None if invalid, and all faults."""
     values: dict[str, Any] = dict(reading.values)
     try:
         return Settings(**values), reading.faults
@@ -44,19 +40,17 @@ def inspect_settings(reading: Reading) -> tuple[Settings | None, tuple[SettingFa
     return None, reading.faults + tuple(fault for fault in invalid if fault.name not in unread)
 
 
-def origins(
-    overrides: Mapping[str, object] | None = None, *, directory: Path | None = None
-) -> dict[str, str]:
-    """Return for each setting where its effective value comes from.
+def origins(directory: Path | None = None) -> dict[str, str]:
+    """Return where the effective value of each setting comes from.
 
-    One of ``flag``, ``environment``, ``.env``, ``secrets file PATH`` and ``default``.
+    One of ``environment``, ``.env``, ``secrets file PATH`` and ``default``.
     """
-    found = read_sources(overrides, directory=directory).origins
+    found = read_sources(directory).origins
     return {name.upper(): found.get(name, DEFAULT) for name in Settings.model_fields}
 
 
 def secret_values(settings: Settings) -> tuple[str, ...]:
-    """Return the values that must never be shown: what a `Redactor` is seeded with."""
+    """Return the values that must never be shown, for a `Redactor`."""
     values = [os.environ.get("PGPASSWORD", "")]
     for secret in (settings.secret_key, settings.health_details_token):
         values.append(secret.get_secret_value() if secret is not None else "")

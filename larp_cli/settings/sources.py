@@ -1,7 +1,7 @@
-"""Read the sources, strongest first, and remember which of them each value came from.
+"""Read the sources of settings and record where each value came from.
 
-pydantic-settings does the reading; what is added here is the origin of each value, and that
-every unreadable file becomes a fault instead of the first exception.
+pydantic-settings does the reading. This module adds the origin of each value, and turns every
+unreadable file into a fault instead of stopping at the first exception.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from larp_cli.settings.pydantic_settings_api import read_names
 DEFAULT = "default"
 """Origin of a value that no source sets."""
 
-_FLAG = "flag"
 _ENVIRONMENT = "environment"
 _DOTENV = ".env"
 _SECRETS_DIR = "secrets_dir"
@@ -50,19 +49,16 @@ class Reading:
     """Origin → every name found there, in lower case, whether it is a setting or not."""
 
 
-def read_sources(
-    overrides: Mapping[str, object] | None = None, *, directory: Path | None = None
-) -> Reading:
-    """Read flags, environment, ``.env`` in the directory, and the files in ``SECRETS_DIR``.
+def read_sources(directory: Path | None = None) -> Reading:
+    """Read the environment, ``.env`` in ``directory``, and the files in ``SECRETS_DIR``.
 
-    Raises:
-        TypeError: an override is no setting, which is a bug of the caller.
+    ``directory`` defaults to the current directory.
     """
     faults: list[SettingFault] = []
     environment = EnvSettingsSource(Settings)
     dotenv = _open_dotenv((directory or Path()) / ".env", faults)
     layers = _from(dotenv(), _DOTENV) if dotenv else {}
-    layers |= _from(environment(), _ENVIRONMENT) | _from_flags(overrides or {})
+    layers |= _from(environment(), _ENVIRONMENT)
     secrets, secret_names = _read_secret_files(layers.pop(_SECRETS_DIR, None), faults)
     layers = secrets | layers
     return Reading(
@@ -79,15 +75,6 @@ def read_sources(
 
 def _from(values: Mapping[str, object], origin: str) -> _Layer:
     return {name: (value, origin) for name, value in values.items()}
-
-
-def _from_flags(overrides: Mapping[str, object]) -> _Layer:
-    # None is a flag that was not given.
-    given = {name.lower(): value for name, value in overrides.items() if value is not None}
-    unknown = given.keys() - Settings.model_fields.keys()
-    if unknown:
-        raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
-    return _from(given, _FLAG)
 
 
 def _open_dotenv(path: Path, faults: list[SettingFault]) -> DotEnvSettingsSource | None:

@@ -18,15 +18,17 @@ from larp_cli.errors import ExitCode
 from larp_cli.settings import Settings, SettingsInvalid, load_settings
 from larp_cli.settings.rules import secret_key_fault
 from tests.conftest import Larp
+from tests.settings import environment, load
 
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.usefixtures("only_our_environment")
 
 
-def shown(**overrides: object) -> dict[str, str]:
+def shown(**variables: object) -> dict[str, str]:
     """Return the values that `larp config show` shows, by name."""
-    return {setting.name: setting.value for setting in config_show(overrides).settings}
+    with environment(**variables):
+        return {setting.name: setting.value for setting in config_show().settings}
 
 
 # --- show ---
@@ -38,11 +40,11 @@ def test_show_holds_every_setting_with_origin_and_description(
     """The whole configuration is there, and where each value came from."""
     monkeypatch.setenv("SERVE_PORT", "9000")
 
-    settings = {setting.name: setting for setting in config_show({"debug": True}).settings}
+    settings = {setting.name: setting for setting in config_show().settings}
 
     assert list(settings) == [name.upper() for name in Settings.model_fields]
     assert settings["SERVE_PORT"].origin == "environment"
-    assert settings["DEBUG"].origin == "flag"
+    assert settings["DEBUG"].origin == "default"
     assert settings["LOG_LEVEL"].origin == "default"
     assert all(setting.description.endswith(".") for setting in settings.values())
 
@@ -54,7 +56,7 @@ def test_show_leaves_the_origins_out_when_nobody_asks() -> None:
 
 def test_show_writes_values_as_one_sets_them() -> None:
     """What is shown can be copied into .env."""
-    values = shown(debug=True, cors_origins=["http://a", "http://b"], migration_lock_timeout=2.5)
+    values = shown(debug=True, cors_origins="http://a, http://b", migration_lock_timeout=2.5)
 
     assert values["DEBUG"] == "true"
     assert values["CORS_ORIGINS"] == "http://a,http://b"
@@ -68,24 +70,25 @@ def test_show_writes_values_as_one_sets_them() -> None:
 def test_show_hides_every_secret(password: str) -> None:
     """A URL is shown without its passwords, any other secret not at all."""
     url = f"postgresql://larp:{password}@db/larp?sslpassword={password}&sslmode=require"
-    overrides = {
+    variables = {
         "database_url": url,
         "database_migration_url": url,
         "secret_key": password,
         "health_details_token": password,
     }
 
-    values = shown(**overrides)
+    values = shown(**variables)
 
     assert values["DATABASE_URL"] == "postgresql://larp:***@db/larp?sslpassword=***&sslmode=require"
     assert values["SECRET_KEY"] == values["HEALTH_DETAILS_TOKEN"] == "***"
-    assert password not in repr(config_show(overrides))
+    with environment(**variables):
+        assert password not in repr(config_show())
 
 
 def test_show_of_wrong_settings_tells_the_faults() -> None:
     """There are no effective settings then."""
-    with pytest.raises(SettingsInvalid, match="SERVE_PORT"):
-        config_show({"serve_port": "x"})
+    with environment(serve_port="x"), pytest.raises(SettingsInvalid, match="SERVE_PORT"):
+        config_show()
 
 
 # --- check ---
@@ -103,7 +106,8 @@ def test_check_returns_the_faults_instead_of_raising() -> None:
     """Wrong settings are the answer to this question."""
     Path(".env").write_bytes(b"\xff")
 
-    check = config_check({"serve_port": "sesame", "debug": "sesame"})
+    with environment(serve_port="sesame", debug="sesame"):
+        check = config_check()
 
     assert [fault.name for fault in check.faults] == [".env", "DEBUG", "SERVE_PORT"]
     assert check.environment is None
@@ -118,7 +122,8 @@ def test_check_warns_about_a_near_miss(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVER_PORT", "sesame")
     monkeypatch.setenv("AWS_SECRET_KEY", "sesame")
 
-    check = config_check({"secrets_dir": "run"})
+    with environment(secrets_dir="run"):
+        check = config_check()
 
     assert {(warning.name, warning.message) for warning in check.warnings} == {
         ("DATABSE_URL", "unknown setting (.env); did you mean DATABASE_URL?"),
@@ -130,7 +135,8 @@ def test_check_warns_about_a_near_miss(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_check_warns_about_a_weak_key_in_staging() -> None:
     """Staging is reachable too, though nothing refuses it there."""
-    (warning,) = config_check({"environment": "staging"}).warnings
+    with environment(environment="staging"):
+        (warning,) = config_check().warnings
 
     assert warning.name == "SECRET_KEY"
     assert warning.message.startswith("would be refused in production")
@@ -174,17 +180,17 @@ def test_the_defaults_of_the_template_are_the_defaults() -> None:
     assert load_settings() == load_settings(directory=Path("/nowhere"))
 
 
-@pytest.mark.parametrize("environment", ["development", "production"])
-def test_the_examples_of_the_template_work(environment: str) -> None:
+@pytest.mark.parametrize("kind", ["development", "production"])
+def test_the_examples_of_the_template_work(kind: str) -> None:
     """All examples for an environment make a sound configuration together."""
-    pattern = rf"^#   in {environment}: ([A-Z0-9_]+)=(.+)$"
+    pattern = rf"^#   in {kind}: ([A-Z0-9_]+)=(.+)$"
     examples = dict(re.findall(pattern, config_template().text, re.MULTILINE))
     Path("secrets").mkdir()
-    if environment == "production":
+    if kind == "production":
         assert {"DATABASE_URL", "SECRET_KEY"} <= examples.keys()
         examples |= {"SECRET_KEY": generate_secret().secret, "SECRETS_DIR": "secrets"}
 
-    assert load_settings(examples).environment == environment
+    assert load(**examples).environment == kind
 
 
 # --- secret ---

@@ -12,7 +12,7 @@ import pytest
 from larp_cli.errors import ExitCode
 from larp_cli.redaction import Redactor
 from larp_cli.settings import Environment, SettingsInvalid, load_settings, secret_values
-from tests.settings import STRONG_KEY, faults
+from tests.settings import STRONG_KEY, faults, load
 
 pytestmark = pytest.mark.usefixtures("only_our_environment")
 
@@ -42,8 +42,13 @@ PASSWORDS = (
 def test_all_faults_are_told_at_once() -> None:
     """Nobody wants to find the second fault after mending the first."""
     with pytest.raises(SettingsInvalid) as caught:
-        load_settings(
-            {"environment": "production", "debug": True, "database_pool_size": 0, "serve_port": "x"}
+        load(
+            **{
+                "environment": "production",
+                "debug": True,
+                "database_pool_size": 0,
+                "serve_port": "x",
+            }
         )
 
     assert caught.value.exit_code is ExitCode.CONFIGURATION
@@ -62,7 +67,7 @@ def test_all_faults_are_told_at_once() -> None:
 def test_one_fault_is_told_in_the_singular() -> None:
     """The message is a sentence."""
     with pytest.raises(SettingsInvalid, match="^1 setting is wrong:\n  LOG_LEVEL: must be one of"):
-        load_settings({"log_level": "loud"})
+        load(**{"log_level": "loud"})
 
 
 @pytest.mark.parametrize(
@@ -70,7 +75,7 @@ def test_one_fault_is_told_in_the_singular() -> None:
     [
         ("environment", "sesame"),
         ("debug", "sesame"),
-        ("project_name", ""),
+        ("project_name", " "),
         ("api_v1_prefix", "api"),
         ("api_v1_prefix", "/api/"),
         ("api_v1_prefix", "/"),
@@ -128,7 +133,6 @@ def test_a_wrong_value_is_one_fault_that_does_not_repeat_it(name: str, value: st
         ("database_schema", "Größe_$1", "Größe_$1"),
         ("cors_origins", "https://A.example, http://localhost:3000,", "two"),
         ("cors_origins", '["https://a.example", "http://localhost:3000"]', "two"),
-        ("cors_origins", ["https://a.example", "http://localhost:3000"], "two"),
         ("cors_origins", "*", ("*",)),
         ("cors_origins", "http://[::1]:3000", ("http://[::1]:3000",)),
         ("serve_host", "::", "::"),
@@ -140,11 +144,11 @@ def test_a_wrong_value_is_one_fault_that_does_not_repeat_it(name: str, value: st
 )
 def test_a_right_value_is_taken(name: str, value: object, expected: object) -> None:
     """What people write is understood, spaces around it included."""
-    overrides = {name: value} | ({} if value != "Production " else PRODUCTION)
+    variables = {name: value} | ({} if value != "Production " else PRODUCTION)
 
     if expected == "two":
         expected = ("https://a.example", "http://localhost:3000")
-    assert getattr(load_settings(overrides), name) == expected
+    assert getattr(load(**variables), name) == expected
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
@@ -152,7 +156,7 @@ def test_every_spelling_of_the_scheme_is_taken(scheme: str) -> None:
     """Providers, libpq and SQLAlchemy each write it in their own way."""
     url = f"{scheme}://u:p%25w@one:5432,[::1]:5433/larp?target_session_attrs=read-write"
 
-    settings = load_settings({"database_url": url, "database_migration_url": url})
+    settings = load(**{"database_url": url, "database_migration_url": url})
 
     assert settings.database_url is not None
     assert settings.database_url.get_secret_value() == url
@@ -168,7 +172,7 @@ def test_a_migration_url_alone_is_refused() -> None:
 @pytest.mark.parametrize("path", ["~/larp", "larp"])
 def test_larp_home_is_made_absolute(path: str, tmp_path: Path) -> None:
     """The server that runs there has another working directory."""
-    assert load_settings({"larp_home": path}).larp_home == tmp_path / "larp"
+    assert load(**{"larp_home": path}).larp_home == tmp_path / "larp"
 
 
 @pytest.mark.parametrize(("user", "beginning"), [(0, "/var/lib/larp"), (1000, "~")])
@@ -189,7 +193,7 @@ def test_larp_home_depends_on_the_account(
 
 def test_production_takes_sound_settings() -> None:
     """The strict rules can be met."""
-    assert load_settings(PRODUCTION).production
+    assert load(**PRODUCTION).production
 
 
 @pytest.mark.parametrize(
@@ -212,7 +216,7 @@ def test_production_refuses_a_key_that_can_be_guessed(key: str) -> None:
 
     assert list(found) == ["SECRET_KEY"]
     assert key not in found["SECRET_KEY"]
-    assert load_settings({"secret_key": key}).secret_key.get_secret_value() == key
+    assert load(**{"secret_key": key}).secret_key.get_secret_value() == key
 
 
 @pytest.mark.parametrize(
@@ -229,7 +233,7 @@ def test_production_refuses_what_development_needs(name: str, value: object) -> 
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_no_fault_and_no_traceback_holds_a_password(password: str) -> None:
     """A password in the wrong place, or in a URL that is refused, is in no text of ours."""
-    overrides = {
+    variables = {
         **PRODUCTION,
         **dict.fromkeys(
             ("environment", "debug", "cors_origins", "serve_port", "log_level"), password
@@ -242,7 +246,7 @@ def test_no_fault_and_no_traceback_holds_a_password(password: str) -> None:
     }
 
     with pytest.raises(SettingsInvalid) as caught:
-        load_settings(overrides)
+        load(**variables)
 
     assert len(caught.value.faults) == 10
     told = "".join(traceback.format_exception(caught.value)) + repr(caught.value.faults)
@@ -254,8 +258,8 @@ def test_no_fault_and_no_traceback_holds_a_password(password: str) -> None:
 def test_the_secrets_of_the_settings_seed_a_redactor(password: str) -> None:
     """Every secret among the settings is known, as it is written and as it is meant."""
     encoded = quote(password, safe="")
-    settings = load_settings(
-        {
+    settings = load(
+        **{
             "database_url": f"postgresql://larp:{encoded}@db/larp",
             "database_migration_url": f"postgresql:///larp?password={encoded}-two",
             "secret_key": f"key-{password}",
@@ -290,4 +294,4 @@ def test_the_settings_cannot_be_changed() -> None:
 def test_a_details_token_of_blanks_is_none() -> None:
     """An empty token would be anybody's."""
     with pytest.raises(SettingsInvalid, match="HEALTH_DETAILS_TOKEN: must not be empty"):
-        load_settings({"health_details_token": "  "})
+        load(**{"health_details_token": "  "})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from larp_cli.settings import Environment, LogFormat, LogLevel, load_settings, origins
-from tests.settings import STRONG_KEY, faults
+from tests.settings import STRONG_KEY, environment, faults, load
 
 pytestmark = pytest.mark.usefixtures("only_our_environment")
 
@@ -17,33 +17,25 @@ pytestmark = pytest.mark.usefixtures("only_our_environment")
 # --- sources ---
 
 
-def _by_flag(value: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    return {"project_name": value}
-
-
-def _by_environment(value: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+def _by_environment(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROJECT_NAME", value)
-    return {}
 
 
-def _by_dotenv(value: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+def _by_dotenv(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text(f'PROJECT_NAME="{value}"\n', encoding="utf-8")
-    return {}
 
 
-def _by_secret_file(value: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+def _by_secret_file(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("secrets").mkdir()
     Path("secrets/PROJECT_NAME").write_text(f"{value}\n", encoding="utf-8")
     monkeypatch.setenv("SECRETS_DIR", "secrets")
-    return {}
 
 
-def _by_default(value: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    return {}
+def _by_default(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set nothing."""
 
 
-SOURCES: dict[str, Callable[[str, pytest.MonkeyPatch], dict[str, object]]] = {
-    "flag": _by_flag,
+SOURCES: dict[str, Callable[[str, pytest.MonkeyPatch], None]] = {
     "environment": _by_environment,
     ".env": _by_dotenv,
     "secrets file": _by_secret_file,
@@ -55,12 +47,12 @@ SOURCES: dict[str, Callable[[str, pytest.MonkeyPatch], dict[str, object]]] = {
 def test_the_stronger_source_wins(
     stronger: str, weaker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Flags, environment, .env, secrets files, defaults: in this order, for every pair."""
-    overrides = SOURCES[weaker]("weaker", monkeypatch)
-    overrides |= SOURCES[stronger]("stronger", monkeypatch)
+    """The order is environment, .env, secrets files, defaults, for every pair."""
+    SOURCES[weaker]("weaker", monkeypatch)
+    SOURCES[stronger]("stronger", monkeypatch)
 
-    assert load_settings(overrides).project_name == "stronger"
-    assert origins(overrides)["PROJECT_NAME"].startswith(stronger)
+    assert load_settings().project_name == "stronger"
+    assert origins()["PROJECT_NAME"].startswith(stronger)
 
 
 def test_every_setting_has_a_default() -> None:
@@ -79,10 +71,11 @@ def test_the_origin_of_a_secret_names_its_file(tmp_path: Path) -> None:
     """An operator with several mounts wants to know which file it was."""
     (tmp_path / "database_url").write_text("postgresql://db/larp")
 
-    found = origins({"secrets_dir": tmp_path})
+    with environment(secrets_dir=tmp_path):
+        found = origins()
 
     assert found["DATABASE_URL"] == f"secrets file {tmp_path}/database_url"
-    assert found["SECRETS_DIR"] == "flag"
+    assert found["SECRETS_DIR"] == "environment"
 
 
 def test_the_directory_says_where_dotenv_lies(tmp_path: Path) -> None:
@@ -108,7 +101,7 @@ def test_a_secrets_file_is_taken_in_any_case_without_its_newline(name: str, tmp_
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).write_text(f"{STRONG_KEY}\n")
 
-    settings = load_settings({"secrets_dir": str(tmp_path / "run")})
+    settings = load(secrets_dir=tmp_path / "run")
 
     assert settings.secret_key.get_secret_value() == STRONG_KEY
 
@@ -132,21 +125,9 @@ def test_an_empty_variable_is_not_set(name: str, monkeypatch: pytest.MonkeyPatch
     Path("run").mkdir()
     Path("run", name).write_text("\n")
 
-    assert origins({"secrets_dir": "run"})[name] == "default"
-    load_settings({"secrets_dir": "run"})
-
-
-def test_a_flag_that_was_not_given_overrides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands pass their options as they are, and None means not given."""
-    monkeypatch.setenv("SERVE_PORT", "9000")
-
-    assert load_settings({"serve_port": None, "SERVE_HOST": "::1"}).serve_port == 9000
-
-
-def test_an_override_that_is_no_setting_is_a_bug() -> None:
-    """A flag that would silently do nothing is found by the first test that uses it."""
-    with pytest.raises(TypeError, match="sevre_port"):
-        load_settings({"sevre_port": 1})
+    monkeypatch.setenv("SECRETS_DIR", "run")
+    assert origins()[name] == "default"
+    load_settings()
 
 
 def test_foreign_names_in_dotenv_are_ignored() -> None:
