@@ -115,11 +115,16 @@ def test_the_wheel_holds_the_package_and_nothing_beside_it(wheel: Path) -> None:
     assert not {name for name in names if "__pycache__" in name or "tests/" in name}
 
 
-def test_every_module_of_the_checkout_is_in_the_wheel(wheel: Path) -> None:
-    """Nothing is left out by a rule that somebody forgot."""
-    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "larp_cli").rglob("*.py")}
+def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
+    """Modules, pages and the OpenAPI document: no rule leaves one out."""
+    package = ROOT / "larp_cli"
+    files = {
+        str(path.relative_to(ROOT))
+        for path in [*package.rglob("*.py"), *package.glob("health/http/static/*")]
+    }
 
-    assert modules <= names_in(wheel)
+    assert "larp_cli/health/http/static/openapi.json" in files
+    assert files <= names_in(wheel)
 
 
 def test_the_installed_package_comes_from_the_wheel(installed: Installed) -> None:

@@ -42,7 +42,7 @@ class Site:
     def __init__(self, monitor: Monitor, options: ServeOptions) -> None:
         self._monitor = monitor
         self._options = options
-        self._document = openapi.document(options.project_name, options.api_prefix)
+        self._document = openapi.load_document(options.project_name, options.api_prefix)
 
     def routes(self) -> list[Route]:
         """List the paths besides the probes, which `Probes` answers."""

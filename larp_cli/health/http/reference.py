@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
+from larp_cli.health.http.openapi import Node, resolve_reference
 from larp_cli.health.http.words import text
 
 _CODE = re.compile(r"`([^`]+)`")
@@ -17,15 +17,12 @@ def paragraphs(told: str) -> str:
     return "".join(f"<p>{_inline(part)}</p>" for part in told.split("\n\n"))
 
 
-def paths(document: dict[str, Any]) -> str:
-    """Write every path, with what it answers.
-
-    The description of an operation is left out: it lists what the answers say themselves.
-    """
-    return "".join(_path(path, item) for path, item in document["paths"].items())
+def paths(document: Node) -> str:
+    """Write every path, with what it answers."""
+    return "".join(_path(document, path, item) for path, item in document["paths"].items())
 
 
-def schemas(document: dict[str, Any]) -> str:
+def schemas(document: Node) -> str:
     """Write every schema."""
     known = document["components"]["schemas"]
     return "".join(_schema(name, schema) for name, schema in known.items())
@@ -35,18 +32,21 @@ def _inline(told: str) -> str:
     return _CODE.sub(r"<code>\1</code>", text(told))
 
 
-def _path(path: str, item: dict[str, Any]) -> str:
+def _path(document: Node, path: str, item: Node) -> str:
     methods = ", ".join(method.upper() for method in _METHODS if method in item)
     operation = item["get"]
-    answers = "".join(_answer(code, answer) for code, answer in operation["responses"].items())
+    answers = "".join(
+        _answer(code, resolve_reference(document, answer))
+        for code, answer in operation["responses"].items()
+    )
     token = " The details token may be sent." if "security" in operation else ""
     return (
         f'<section class="panel"><h2><span class="soft">{methods}</span> <code>{text(path)}</code>'
-        f"</h2><p>{_inline(operation['summary'])}.{token}</p><dl>{answers}</dl></section>"
+        f"</h2><p>{_inline(item['summary'])}.{token}</p><dl>{answers}</dl></section>"
     )
 
 
-def _answer(code: str, answer: dict[str, Any]) -> str:
+def _answer(code: str, answer: Node) -> str:
     bodies = "; ".join(
         f"<code>{text(media_type)}</code>, {_kind(body['schema'])}"
         for media_type, body in answer["content"].items()
@@ -58,7 +58,7 @@ def _answer(code: str, answer: dict[str, Any]) -> str:
     )
 
 
-def _schema(name: str, schema: dict[str, Any]) -> str:
+def _schema(name: str, schema: Node) -> str:
     fields = "".join(
         f"<dt><code>{text(field)}</code></dt><dd>{_field(field, inner, schema)}</dd>"
         for field, inner in schema.get("properties", {}).items()
@@ -70,13 +70,13 @@ def _schema(name: str, schema: dict[str, Any]) -> str:
     )
 
 
-def _field(name: str, inner: dict[str, Any], schema: dict[str, Any]) -> str:
+def _field(name: str, inner: Node, schema: Node) -> str:
     absent = "" if name in schema["required"] else " May be absent."
     told = inner.get("description", "")
     return f"{_kind(inner)}. {_inline(told)}{absent}"
 
 
-def _kind(schema: dict[str, Any]) -> str:
+def _kind(schema: Node) -> str:
     """Say in words what a schema lets in."""
     if "$ref" in schema:
         name = text(schema["$ref"].rpartition("/")[2])
@@ -92,7 +92,7 @@ def _kind(schema: dict[str, Any]) -> str:
     return " or ".join(_simple(kind, schema) for kind in kinds)
 
 
-def _simple(kind: str, schema: dict[str, Any]) -> str:
+def _simple(kind: str, schema: Node) -> str:
     if kind == "array":
         return f"list of {_kind(schema['items'])}"
     if kind == "string" and schema.get("format") == "date-time":

@@ -1,7 +1,8 @@
-"""The OpenAPI document is valid, and tells the truth about the answers."""
+"""The OpenAPI document is valid, and describes the real routes and answers."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import Any
@@ -13,18 +14,18 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from larp_cli import __version__
 from larp_cli.health.http.app import Site, details
 from larp_cli.health.http.metrics import CONTENT_TYPE
-from larp_cli.health.http.openapi import document
+from larp_cli.health.http.openapi import load_document, resolve_reference
 from larp_cli.health.http.probes import told
-from larp_cli.health.monitor import Monitor
-from larp_cli.results.health import CheckStatus, Reason
+from larp_cli.health.monitor import Monitor, Sample
+from larp_cli.results.health import CheckResult, CheckStatus, Reason
 from tests import monitors
 
-DOCUMENT = document("LARP Manager", "/api/v1")
+DOCUMENT = load_document("LARP Manager", "/api/v1")
 OPERATIONS = [
     pytest.param(path, method, operation, id=f"{method} {path}")
     for path, item in DOCUMENT["paths"].items()
     for method, operation in item.items()
-    if method != "parameters"
+    if method in ("get", "head")
 ]
 MONITORS = {
     "new": monitors.monitor,
@@ -41,6 +42,13 @@ def made(request: pytest.FixtureRequest) -> Monitor:
     """A monitor in each of its states."""
     monitor: Monitor = MONITORS[request.param]()
     return monitor
+
+
+def answers(operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the answers of an operation by their status."""
+    return {
+        code: resolve_reference(DOCUMENT, answer) for code, answer in operation["responses"].items()
+    }
 
 
 def errors(name: str, instance: Any) -> list[str]:
@@ -65,7 +73,13 @@ def test_every_path_of_the_server_is_described() -> None:
 
 def test_the_prefix_of_the_api_is_the_one_that_is_set() -> None:
     """The status stands where API_V1_PREFIX puts it."""
-    assert "/other/status" in document("X", "/other")["paths"]
+    document = load_document("X", "/other")
+
+    assert list(document["paths"]) == [
+        path.replace("/api/v1", "/other") for path in DOCUMENT["paths"]
+    ]
+    assert "/other/status" in document["paths"]
+    OpenAPIV31SpecValidator(document).validate()
 
 
 def test_the_names_are_those_of_the_enumerations() -> None:
@@ -74,6 +88,39 @@ def test_the_names_are_those_of_the_enumerations() -> None:
 
     assert schemas["Reason"]["enum"] == [reason.value for reason in Reason]
     assert schemas["Status"]["enum"] == [status.value for status in CheckStatus]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Check", CheckResult), ("Sample", Sample)])
+def test_a_schema_has_the_fields_of_its_result(name: str, kind: type) -> None:
+    """A field that is added to a result is missing in the document at once."""
+    schema = DOCUMENT["components"]["schemas"][name]
+
+    assert list(schema["properties"]) == [field.name for field in dataclasses.fields(kind)]
+
+
+def test_an_object_says_which_fields_it_always_has() -> None:
+    """All but the id of a request, which is missing where none was read."""
+    schemas = DOCUMENT["components"]["schemas"]
+    optional = {
+        (name, field)
+        for name, schema in schemas.items()
+        for field in schema.get("properties", {})
+        if field not in schema["required"]
+    }
+
+    assert optional == {("Problem", "request_id")}
+    for name, schema in schemas.items():
+        assert schema["description"], name
+        assert schema.get("additionalProperties", False) is False, name
+
+
+def test_every_part_is_used() -> None:
+    """Nothing is described that no path refers to."""
+    text = json.dumps(DOCUMENT)
+
+    for kind in ("headers", "parameters", "responses", "schemas"):
+        for name in DOCUMENT["components"][kind]:
+            assert f'"#/components/{kind}/{name}"' in text, name
 
 
 def test_version_and_license_are_those_of_the_package() -> None:
@@ -85,25 +132,27 @@ def test_version_and_license_are_those_of_the_package() -> None:
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
-def test_an_operation_says_what_each_answer_means(
-    path: str, method: str, operation: dict[str, Any]
-) -> None:
-    """Each operation has an id, a summary, and in its description a line for each status."""
+def test_an_operation_is_described(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Each operation has an id, a known tag, and its path a summary; HEAD answers as GET does."""
+    item = DOCUMENT["paths"][path]
+
     assert re.fullmatch(rf"{method}[A-Z][A-Za-z]+", operation["operationId"])
-    assert operation["summary"]
-    lines = operation["description"].split("\n\n")
-    assert [line[:5] for line in lines] == [f"{code}: " for code in operation["responses"]]
-    assert operation["tags"]
+    assert item["summary"]
+    assert item["parameters"] == [{"$ref": "#/components/parameters/RequestID"}]
+    assert set(operation["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"]}
+    assert {**operation, "operationId": ""} == {**item["get"], "operationId": ""}
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
 def test_every_answer_has_its_headers(path: str, method: str, operation: dict[str, Any]) -> None:
     """Each answer has its id, may not be cached, and with 503 says when to come again."""
-    for code, answer in operation["responses"].items():
+    assert "413" in operation["responses"]
+    for code, answer in answers(operation).items():
+        assert answer["description"]
         assert "X-Request-ID" in answer["headers"]
         assert ("Cache-Control" in answer["headers"]) == (code != "413")
         assert ("Retry-After" in answer["headers"]) == (code == "503")
-        assert ("content" in answer) == (method == "get")
+        assert len(answer["content"]) == 1
 
 
 def test_an_operation_has_an_id_of_its_own() -> None:
@@ -115,7 +164,7 @@ def test_an_operation_has_an_id_of_its_own() -> None:
 
 def test_errors_are_problems() -> None:
     """What is no answer has the form of RFC 9457."""
-    status = DOCUMENT["paths"]["/api/v1/status"]["get"]["responses"]
+    status = answers(DOCUMENT["paths"]["/api/v1/status"]["get"])
 
     assert list(status) == ["200", "401", "413"]
     assert list(status["401"]["content"]) == ["application/problem+json"]
@@ -133,7 +182,7 @@ def test_the_token_is_optional_where_it_is_of_use() -> None:
 
 def test_the_metrics_are_what_their_content_type_says() -> None:
     """The document and the answer name the same format."""
-    answer = DOCUMENT["paths"]["/metrics"]["get"]["responses"]["200"]
+    answer = answers(DOCUMENT["paths"]["/metrics"]["get"])["200"]
 
     assert list(answer["content"]) == [CONTENT_TYPE]
 

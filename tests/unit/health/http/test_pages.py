@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from larp_cli.health.http.chart import chart
-from larp_cli.health.http.openapi import document
+from larp_cli.health.http.openapi import load_document
 from larp_cli.health.http.pages import HtmlPage, docs_page, status_page
 from larp_cli.health.http.words import REASONS, duration, format_latency, text
 from larp_cli.health.monitor import Monitor
@@ -79,7 +79,7 @@ def every_page() -> list[HtmlPage]:
         shown(made),
         shown(made, details=True),
         shown(monitors.monitor()),
-        docs_page(document("LARP Manager", "/api/v1")),
+        docs_page(load_document("LARP Manager", "/api/v1")),
     ]
 
 
@@ -350,7 +350,7 @@ def test_a_latency_is_told_in_milliseconds(seconds: float, told: str) -> None:
 
 def test_the_docs_show_every_path_and_schema() -> None:
     """What is in the document is on the page, and each link on it leads somewhere."""
-    given = document("LARP Manager", "/api/v1")
+    given = load_document("LARP Manager", "/api/v1")
     page = docs_page(given)
     elements = Elements(page.html)
     told = words(page)
@@ -366,6 +366,6 @@ def test_the_docs_show_every_path_and_schema() -> None:
 
 def test_a_hostile_project_name_stays_text_in_the_docs() -> None:
     """The name of the project comes from a setting, and is only text."""
-    elements = Elements(docs_page(document(HOSTILE, "/api/v1")).html)
+    elements = Elements(docs_page(load_document(HOSTILE, "/api/v1")).html)
 
     assert elements.count("script") == elements.count("img") == 0
