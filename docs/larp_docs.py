@@ -1,7 +1,7 @@
 """The generated parts of the docs: each function returns Markdown made from the program itself.
 
-`make docs` writes them into the pages with cog, `make lint` checks that they are current.
-Nothing here depends on the terminal, the environment or the machine.
+`make docs` writes them into the pages with cog, and `make lint` checks that they are current.
+The output does not depend on the terminal, the environment or the machine.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "larp_cli"
 
 ENVELOPE = {
-    "schema_version": "Version of this contract. It grows when a field is renamed or removed.",
-    "command": "The words of the command without the program, such as `db migrate`.",
-    "exit_code": "The number with which the process ends: see [exit codes](exit-codes.md).",
-    "changed": "Whether anything but larp's own bookkeeping was changed.",
-    "result": "What the command answers with; null when it failed.",
-    "error": "Why the answer is no (then `result` is there too), or why there is none; else null.",
+    "schema_version": "Version of this format. It increases when a field is renamed or removed.",
+    "command": "The command without the program name, such as `db migrate`.",
+    "exit_code": "The exit code of the process: see [exit codes](exit-codes.md).",
+    "changed": "Whether the command changed anything other than larp's own tables.",
+    "result": "The result; null if the command failed.",
+    "error": "Why the exit code is not 0; null if it is. `result` can be present as well.",
 }
 ERROR = {
     "code": "Name of the exit code, such as `UNREACHABLE`.",
-    "message": "What went wrong, in a sentence.",
-    "hint": "The command or the setting that helps; null where there is none.",
+    "message": "What went wrong, in one sentence.",
+    "hint": "The command or setting that helps; null if there is none.",
 }
 
 
@@ -126,7 +126,8 @@ def settings_tables() -> str:
                 f"`{name.upper()}`",
                 _setting_type(field),
                 _setting_default(field),
-                _text(field.description) + ("" if name in used else " *No command uses it yet.*"),
+                _text(field.description)
+                + ("" if name in used else " *Not used by any command yet.*"),
             )
             for name, field in fields
         ]
@@ -160,7 +161,7 @@ def _bounds(metadata: list[Any]) -> str:
 def _setting_default(field: Any) -> str:
     value = field.default
     if field.default_factory is not None:
-        return "depends on the user"
+        return "per user"
     if isinstance(value, SecretStr):
         return "a placeholder"
     if value is None or value == ():
@@ -173,7 +174,7 @@ def _setting_default(field: Any) -> str:
 
 
 def _used_settings() -> set[str]:
-    """Find the settings that some code reads, beyond validating and showing them."""
+    """Find the settings that the code reads, apart from validating and showing them."""
     used = {"secrets_dir"}  # where the others are read from
     for path in PACKAGE.rglob("*.py"):
         if path.relative_to(PACKAGE).parts[0] in ("settings", "configuration.py"):
@@ -193,7 +194,7 @@ def _is_settings(node: ast.expr) -> bool:
 
 
 def envelope() -> str:
-    """Return an envelope as the program writes it, and its fields."""
+    """Return an example of the envelope, and its fields."""
     error = errors.DatabaseUnreachable("db:5432 did not answer", hint="larp db wait")
     document = render(Answer.of_error("db status", error), redact=str, colour=False)
     written = json.loads(document)
@@ -201,13 +202,13 @@ def envelope() -> str:
     return (
         f"\n```json\n{document}\n```\n"
         + _table(("field", "meaning"), [(f"`{name}`", text) for name, text in ENVELOPE.items()])
-        + "\n`error`, where there is one:\n"
+        + "\n`error`:\n"
         + _table(("field", "meaning"), [(f"`{name}`", text) for name, text in ERROR.items()])
     )
 
 
 def check_table() -> str:
-    """Return the health checks with what each looks at; those that decide on readiness in bold."""
+    """Return the health checks and when each passes; those that decide on readiness in bold."""
     from larp_cli.health import checks
 
     functions = {**checks.CHECKS, "configuration": checks.check_configuration}
@@ -219,7 +220,7 @@ def check_table() -> str:
 
 
 def reason_list() -> str:
-    """Return the reasons that a health check can have."""
+    """Return the reasons a health check can report."""
     docs = _member_docs(results.Reason)
     lines = [
         f"- `{reason.value}`" + (f": {docs[reason.name]}" if docs[reason.name] else "")
@@ -229,7 +230,7 @@ def reason_list() -> str:
 
 
 def results_by_command() -> str:
-    """Return which result each command answers with."""
+    """Return the result type of each command."""
     rows = [
         (f"`{' '.join(words)}`", ", ".join(map(_link, results_of(words))))
         for words, command in tree()
@@ -239,7 +240,7 @@ def results_by_command() -> str:
 
 
 def result_types() -> str:
-    """Return the fields of every type that a result is made of."""
+    """Return the fields of every type in a result."""
     commands = [words for words, command in tree() if not isinstance(command, LarpGroup)]
     todo = [kind for words in commands for kind in results_of(words)]
     parts: dict[str, str] = {}
@@ -252,7 +253,7 @@ def result_types() -> str:
 
 
 def results_of(words: tuple[str, ...]) -> list[type]:
-    """Find the types with which a command answers: what ``larp.answer(…)`` is given."""
+    """Find the result types of a command: what it passes to ``larp.answer(…)``."""
     module = importlib.import_module("larp_cli.cli." + ".".join(words))
     body = ast.parse(inspect.getsource(module))
     imported = {
@@ -287,7 +288,7 @@ def results_of(words: tuple[str, ...]) -> list[type]:
                 kind = getattr(importlib.import_module(source), original)
                 found.append(_answered(getattr(kind, method)))
     if not found:
-        raise LookupError(f"what does larp {' '.join(words)} answer with?")
+        raise LookupError(f"found no result of larp {' '.join(words)}")
     return sorted(set(found), key=lambda kind: kind.__name__)
 
 
@@ -360,7 +361,7 @@ def _doc(kind: Any) -> str:
 
 
 def _prose(docstring: str) -> str:
-    """Turn a docstring's words into the page's: Markdown's code, and JSON's null."""
+    """Convert a docstring to Markdown: single backticks, and null for None."""
     return re.sub(r"\bNone\b", "null", " ".join(docstring.replace("``", "`").split()))
 
 
@@ -383,7 +384,7 @@ def _member_docs(kind: type) -> dict[str, str]:
 
 
 def _text(text: str | None) -> str:
-    """Escape what Markdown would take for markup, outside of code."""
+    """Escape Markdown's special characters outside of code."""
     parts = re.split(r"(`[^`]*`)", text or "")
     return "".join(
         part if part.startswith("`") else re.sub(r"([*|<>])", r"\\\1", part) for part in parts
