@@ -15,7 +15,7 @@ from larp_cli.errors import CommandFailed, ConfigurationError, Refused
 from larp_cli.postgres.catalog import extensions_in, schema_exists, server_major
 from larp_cli.postgres.programs import find_program, run_program
 from larp_cli.results import Backup
-from larp_cli.results.base import sized
+from larp_cli.units import format_bytes
 
 if TYPE_CHECKING:
     from larp_cli.bookkeeping.database import ManagedDatabase
@@ -67,7 +67,7 @@ def backup_schema(
             database,
             timeout=DUMP_TIMEOUT,
             what="pg_dump",
-            tick=lambda: observer.progress(sized(partial.stat().st_size)),
+            tick=lambda: observer.progress(format_bytes(partial.stat().st_size)),
         )
         observer.started(f"verifying {path}")
         objects = _verified(partial, database, server_major=major)

@@ -23,7 +23,7 @@ from larp_cli.errors import CommandFailed, LarpError
 from larp_cli.postgres.database import NOTICE_A_DEAD_CLIENT
 from larp_cli.postgres.errors import translate
 from larp_cli.postgres.programs import TICK, end, failure, find_program, running, text_of
-from larp_cli.results.base import sized
+from larp_cli.units import format_bytes
 
 if TYPE_CHECKING:
     from larp_cli.backup.archive import Archive
@@ -173,7 +173,7 @@ def _pump(source: IO[bytes], sink: IO[bytes], observer: Observer) -> None:
         _write(sink, chunk)
         passed += len(chunk)
         if time.monotonic() - told >= TICK:
-            observer.progress(sized(passed))
+            observer.progress(format_bytes(passed))
             told = time.monotonic()
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from larp_cli import __version__
 from larp_cli.errors import LarpError
-from larp_cli.results.base import sized
+from larp_cli.units import format_bytes
 
 if TYPE_CHECKING:
     import psycopg
@@ -105,7 +105,7 @@ def collect_machine(home: Callable[[], Path]) -> Iterator[tuple[str, object]]:
     place = home()
     yield "LARP_HOME", place
     there = next(path for path in (place, *place.parents) if path.exists())
-    yield "free on its disk", sized(shutil.disk_usage(there).free)
+    yield "free on its disk", format_bytes(shutil.disk_usage(there).free)
 
 
 def collect_settings() -> Iterator[tuple[str, object]]:

@@ -16,8 +16,8 @@ from larp_cli.errors import Refused
 from larp_cli.postgres import catalog
 from larp_cli.postgres.errors import ReadOnly
 from larp_cli.results import TableSize, TouchedTable
-from larp_cli.results.base import counted
 from larp_cli.settings import Environment
+from larp_cli.units import format_count
 
 if TYPE_CHECKING:
     from larp_cli.bookkeeping.database import ManagedDatabase
@@ -176,7 +176,9 @@ def _shown(stake: Stake, loss: str) -> list[str]:
 
 
 def _rows(estimate: int | None) -> str:
-    return "unknown number of rows" if estimate is None else f"about {counted(estimate, 'row')}"
+    return (
+        "unknown number of rows" if estimate is None else f"about {format_count(estimate, 'row')}"
+    )
 
 
 def _compare(typed: str, name: str, command: str) -> None:

@@ -14,12 +14,13 @@ from larp_cli.bookkeeping.environment import (
 )
 from larp_cli.bookkeeping.ledger import Ledger
 from larp_cli.errors import ConfigurationError
+from larp_cli.hints import suggest_newer_code
 from larp_cli.migrations.graph import find_heads, find_unknown, has_every_revision
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.run.lock import migration_mutex
 from larp_cli.migrations.run.steps import steps_of_revisions
 from larp_cli.migrations.version_table import current_heads, locate, locate_from_files
-from larp_cli.results import AppliedRevision, Direction, Migrated, newer_code
+from larp_cli.results import AppliedRevision, Direction, Migrated
 
 if TYPE_CHECKING:
     from larp_cli.bookkeeping.database import ManagedDatabase
@@ -152,7 +153,7 @@ def require_known(database: ManagedDatabase, project: Project, current: tuple[st
         raise ConfigurationError(
             f"the database is ahead of this code: it is at {', '.join(missing)},"
             " which is not among the revision files",
-            hint=newer_code(runs),
+            hint=suggest_newer_code(runs),
         )
 
 

@@ -7,7 +7,7 @@ from functools import singledispatch
 from larp_cli import results
 from larp_cli.rendering import doctor, health, inspection, requirements
 from larp_cli.rendering.document import Facts, Line, Part, Table, Verbatim
-from larp_cli.results.base import counted, sized
+from larp_cli.units import format_bytes, format_count
 
 
 @singledispatch
@@ -84,7 +84,7 @@ def _(done: results.Initialised) -> list[Part]:
 @describe.register
 def _(seeded: results.Seeded) -> list[Part]:
     if seeded.already_loaded:
-        count = counted(seeded.already_loaded, "seed file")
+        count = format_count(seeded.already_loaded, "seed file")
         return [Line(f"already loaded: {count} for {seeded.environment} in {seeded.directory}")]
     if not seeded.files:
         return [Line(f"no seed files for {seeded.environment} in {seeded.directory}")]
@@ -139,7 +139,7 @@ def _(done: results.WasReset) -> list[Part]:
         parts.append(Facts((("backup", _backup(done.backup)),)))
     if done.restore_command is not None:
         parts.append(Facts((("undo with", done.restore_command),)))
-    tables = counted(len(done.dropped), "table")
+    tables = format_count(len(done.dropped), "table")
     parts.append(Line(f"dropped the schema {done.schema} ({tables})"))
     return [*parts, *describe(done.initialised)]
 
@@ -163,7 +163,7 @@ def _(done: results.Restored) -> list[Part]:
         rows.append(("old schema", _backup(done.backup)))
     if done.restore_command is not None:
         rows.append(("undo with", done.restore_command))
-    replaced = counted(len(done.replaced), "table")
+    replaced = format_count(len(done.replaced), "table")
     return [
         Facts(tuple(rows)),
         Line(
@@ -246,7 +246,7 @@ def _at(revisions: tuple[str, ...]) -> str:
 
 
 def _backup(backup: results.Backup) -> str:
-    return f"{backup.path} ({sized(backup.size)}, {counted(backup.objects, 'object')})"
+    return f"{backup.path} ({format_bytes(backup.size)}, {format_count(backup.objects, 'object')})"
 
 
 def _seconds(seconds: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from larp_cli import results
 from larp_cli.rendering.document import Block, Facts, Line, Part, Table
-from larp_cli.results.base import sized
+from larp_cli.units import format_bytes
 
 
 def describe_plan(plan: results.MigrationPlan) -> list[Part]:
@@ -106,4 +106,4 @@ def _rows(rows: int | None) -> str:
 
 
 def _size(size: int | None) -> str:
-    return "unknown" if size is None else sized(size)
+    return "unknown" if size is None else format_bytes(size)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from larp_cli.errors import ExitCode
+from larp_cli.rendering.answer import Problem
 from larp_cli.rendering.printable import printable
-from larp_cli.results import Problem
 
 _RED, _YELLOW, _CYAN, _RESET = "\033[1;31m", "\033[1;33m", "\033[36m", "\033[0m"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from larp_cli import results
 from larp_cli.rendering.document import Line, Part, Table
-from larp_cli.results.base import counted
+from larp_cli.units import format_count
 
 
 def describe_requirements_update(done: results.RequirementsUpdated) -> list[Part]:
@@ -46,7 +46,7 @@ def describe_requirements_rollback(done: results.RequirementsRolledBack) -> list
 
 
 def _changes(file: results.LockFileDiff) -> Iterator[Part]:
-    total = counted(file.pins, "pin")
+    total = format_count(file.pins, "pin")
     if not file.changes:
         comments = ", only comments" if file.rewritten else ""
         yield Line(f"{file.path}: {total}, none changed{comments}")

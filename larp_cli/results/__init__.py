@@ -4,10 +4,7 @@ Times are in UTC, durations in seconds, sizes in bytes. A field is documented he
 and stands under the same name in the JSON document.
 """
 
-from larp_cli.results.base import (
-    Problem,
-    Result,
-)
+from larp_cli.results.base import Result
 from larp_cli.results.configuration import (
     ConfigCheck,
     ConfigShow,
@@ -64,7 +61,6 @@ from larp_cli.results.migrations import (
     RunOutcome,
     Stamped,
     WasReset,
-    newer_code,
 )
 from larp_cli.results.requirements import (
     LockFileDiff,
@@ -112,7 +108,6 @@ __all__ = [
     "PinChangeKind",
     "PlannedRevision",
     "PlannedStatement",
-    "Problem",
     "Reason",
     "RemoteHealth",
     "RequirementsChecked",
@@ -135,5 +130,4 @@ __all__ = [
     "TableSize",
     "TouchedTable",
     "WasReset",
-    "newer_code",
 ]

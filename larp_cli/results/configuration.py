@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from larp_cli.errors import ExitCode
-from larp_cli.results.base import Problem, Result, counted
+from larp_cli.results.base import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +45,9 @@ class ConfigCheck(Result):
     warnings: tuple[Fault, ...] = ()
 
     @property
-    def problem(self) -> Problem | None:
+    def exit_code(self) -> ExitCode:
         """A fault ends the command with 4; a warning does not."""
-        if not self.faults:
-            return None
-        verb = "is" if len(self.faults) == 1 else "are"
-        lines = "".join(f"\n  {fault.name}: {fault.message}" for fault in self.faults)
-        return Problem(
-            exit_code=ExitCode.CONFIGURATION,
-            message=f"{counted(len(self.faults), 'setting')} {verb} wrong:{lines}",
-            hint="larp config template shows every setting with its meaning",
-        )
+        return ExitCode.CONFIGURATION if self.faults else ExitCode.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

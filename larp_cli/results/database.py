@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from larp_cli.errors import ExitCode
-from larp_cli.results.base import Problem, Result
+from larp_cli.results.base import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,11 +139,9 @@ class ShellOutput(Result):
     """Exit status of psql."""
 
     @property
-    def problem(self) -> Problem | None:
-        """A psql that failed makes the command fail."""
-        if self.status == 0:
-            return None
-        return Problem(exit_code=ExitCode.FAILURE, message=f"psql ended with {self.status}")
+    def exit_code(self) -> ExitCode:
+        """A failure of psql ends the command with 1."""
+        return ExitCode.FAILURE if self.status else ExitCode.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

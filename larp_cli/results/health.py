@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from larp_cli.errors import ExitCode
-from larp_cli.results.base import Problem, Result
+from larp_cli.results.base import Result
 
 
 class CheckStatus(StrEnum):
@@ -133,20 +133,18 @@ class HealthReport(Result):
         return next((check for check in self.checks if check.name == name), None)
 
     @property
-    def problem(self) -> Problem | None:
+    def failed(self) -> tuple[CheckResult, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if check.status is CheckStatus.FAIL)
+
+    @property
+    def exit_code(self) -> ExitCode:
         """A failed check ends the command with 3, or with 5 if the database did not answer."""
-        failed = [check for check in self.checks if check.status is CheckStatus.FAIL]
-        if not failed:
-            return None
-        # Where the hosts that are up are all standbys none was what was asked for.
+        # READ_ONLY: only standbys answered, and none of them is what the URL asks for.
         silent = UNREACHABLE | {Reason.READ_ONLY}
-        unreachable = any(check.name == "database" and check.reason in silent for check in failed)
-        told = "; ".join(f"{check.name}: {check.observed}" for check in failed)
-        return Problem(
-            exit_code=ExitCode.UNREACHABLE if unreachable else ExitCode.NEGATIVE,
-            message=f"unhealthy: {told}",
-            hint=next((check.hint for check in failed if check.hint), None),
-        )
+        if any(check.name == "database" and check.reason in silent for check in self.failed):
+            return ExitCode.UNREACHABLE
+        return ExitCode.NEGATIVE if self.failed else ExitCode.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,17 +163,11 @@ class RemoteHealth(Result):
     """How long the server took to answer."""
 
     @property
-    def problem(self) -> Problem | None:
+    def exit_code(self) -> ExitCode:
         """Any status but 200 ends the command with 3, or with 5 if the database does not answer."""
         if self.http_status == 200:
-            return None
-        reason = self.reason.value if self.reason else f"HTTP {self.http_status}"
-        unreachable = self.reason in UNREACHABLE
-        return Problem(
-            exit_code=ExitCode.UNREACHABLE if unreachable else ExitCode.NEGATIVE,
-            message=f"unhealthy: {self.url} says {reason}",
-            hint="larp health, on the machine where the server runs" if self.reason else None,
-        )
+            return ExitCode.OK
+        return ExitCode.UNREACHABLE if self.reason in UNREACHABLE else ExitCode.NEGATIVE
 
 
 UNREACHABLE = frozenset(

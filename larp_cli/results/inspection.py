@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from larp_cli.errors import ExitCode
-from larp_cli.results.base import Problem, Result, counted
+from larp_cli.results.base import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +88,9 @@ class MigrationPlan(Result):
         return tuple(hazard for hazard in found if hazard.waived is None)
 
     @property
-    def problem(self) -> Problem | None:
+    def exit_code(self) -> ExitCode:
         """With ``--check``, an unaccepted hazard ends the command with 3."""
-        if not self.required or not self.unwaived:
-            return None
-        rules = ", ".join(sorted({hazard.rule for hazard in self.unwaived}))
-        return Problem(
-            exit_code=ExitCode.NEGATIVE,
-            message=f"{counted(len(self.unwaived), 'hazard')} not waived: {rules}",
-            hint="fix the revision, or accept the hazard in it:"
-            f" # larp: allow {self.unwaived[0].rule}: <reason>",
-        )
+        return ExitCode.NEGATIVE if self.required and self.unwaived else ExitCode.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,16 +123,9 @@ class DatabaseCheck(Result):
     """Alembic operations that would make the schema match the models."""
 
     @property
-    def problem(self) -> Problem | None:
+    def exit_code(self) -> ExitCode:
         """Any finding ends the command with 3."""
-        if not self.findings:
-            return None
-        codes = ", ".join(dict.fromkeys(finding.code for finding in self.findings))
-        return Problem(
-            exit_code=ExitCode.NEGATIVE,
-            message=f"{counted(len(self.findings), 'finding')}: {codes}",
-            hint=self.findings[0].hint,
-        )
+        return ExitCode.NEGATIVE if self.findings else ExitCode.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

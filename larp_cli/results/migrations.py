@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from larp_cli.errors import ExitCode
-from larp_cli.results.base import Problem, Result, counted
+from larp_cli.results.base import Result
 from larp_cli.results.database import Backup, LockHolder, Seeded, ServerFacts, TableSize
 
 
@@ -61,19 +61,9 @@ class MigrationStatus(Result):
     """Indexes left invalid by a failed CREATE INDEX CONCURRENTLY."""
 
     @property
-    def problem(self) -> Problem | None:
+    def exit_code(self) -> ExitCode:
         """Any state but ``at_head`` ends the command with 3."""
-        match self.state:
-            case DatabaseState.AT_HEAD:
-                return None
-            case DatabaseState.NOT_INITIALISED:
-                what, hint = "the database is not initialised", "larp db init"
-            case DatabaseState.BEHIND:
-                what, hint = f"pending: {counted(len(self.pending), 'revision')}", "larp db migrate"
-            case DatabaseState.AHEAD:
-                what = f"the database is ahead of this code: {', '.join(self.unknown)}"
-                hint = newer_code(self.unknown_runs)
-        return Problem(exit_code=ExitCode.NEGATIVE, message=what, hint=hint)
+        return ExitCode.OK if self.state is DatabaseState.AT_HEAD else ExitCode.NEGATIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,14 +252,3 @@ class Stamped(Result):
     def changed(self) -> bool:
         """Whether the recorded revision changed."""
         return self.before != self.after
-
-
-def newer_code(runs: tuple[LedgerEntry, ...]) -> str:
-    """Say what to run on a database that is ahead of the code."""
-    if not runs:
-        return "deploy the version of the code that holds these revisions"
-    newest = runs[0]
-    return (
-        f"deploy the code of larp {newest.larp_version}, with which {newest.operator} on"
-        f" {newest.host} applied them"
-    )

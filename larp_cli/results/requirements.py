@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from larp_cli.errors import ExitCode
-from larp_cli.results.base import Problem, Result, counted
+from larp_cli.results.base import Result
 
 
 class PinChangeKind(StrEnum):
@@ -96,15 +96,9 @@ class RequirementsChecked(Result):
     """Whether dependencies were resolved again, using the package index (``--resolve``)."""
 
     @property
-    def problem(self) -> Problem | None:
+    def exit_code(self) -> ExitCode:
         """Any finding ends the command with 3."""
-        if not self.findings:
-            return None
-        return Problem(
-            exit_code=ExitCode.NEGATIVE,
-            message=f"{counted(len(self.findings), 'finding')}: {self.findings[0].message}",
-            hint="larp requirements update",
-        )
+        return ExitCode.NEGATIVE if self.findings else ExitCode.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

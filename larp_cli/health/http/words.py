@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from html import escape
 
-from larp_cli.results.base import counted
 from larp_cli.results.health import Reason
+from larp_cli.units import format_count
 
 REASONS: dict[Reason, str] = {
     Reason.FAILED: "the database reported an error",
@@ -60,8 +60,8 @@ def duration(seconds: float) -> str:
     """Write a duration in its largest unit: ``3 minutes``."""
     for size, noun in _STEPS:
         if seconds >= size:
-            return counted(int(seconds // size), noun)
-    return counted(max(0, int(seconds)), "second")
+            return format_count(int(seconds // size), noun)
+    return format_count(max(0, int(seconds)), "second")
 
 
 def format_latency(seconds: float) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from larp_cli.errors import ExitCode
 from larp_cli.health.checks import CHECKS, NAMES
 from larp_cli.health.inspector import Inspector
 from larp_cli.migrations.graph import RevisionGraph
@@ -139,7 +140,7 @@ def test_an_invalid_index_is_a_warning(initialised: str, server: Server) -> None
     report = look(initialised)
 
     assert came_to(report, "indexes") == (CheckStatus.WARN, Reason.INDEX_INVALID)
-    assert report.problem is None
+    assert report.exit_code is ExitCode.OK
 
 
 def test_a_failed_last_run_is_a_warning(initialised: str) -> None:
@@ -260,8 +261,7 @@ def test_a_dead_server_is_refused_and_the_rest_is_skipped(dead_database: str) ->
 
     assert came_to(report, "database") == (CheckStatus.FAIL, Reason.REFUSED)
     assert report.skipped == tuple(name for name in CHECKS if name != "database")
-    assert report.problem is not None
-    assert report.problem.exit_code == 5
+    assert report.exit_code is ExitCode.UNREACHABLE
 
 
 def test_a_missing_database_has_its_own_reason(missing_database: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from larp_cli import results
 from larp_cli.errors import ExitCode
+from larp_cli.rendering.answer import Problem
 from larp_cli.results import Result
 
 SECRET = "open-sesame-7f3a9c"
@@ -91,5 +92,5 @@ def _present(arguments: tuple[Any, ...]) -> Any:
     return next(argument for argument in arguments if argument is not NoneType)
 
 
-ERROR = results.Problem(exit_code=ExitCode.REFUSED, message="no consent", hint="larp db reset")
-NEGATIVE = results.Problem(exit_code=ExitCode.NEGATIVE, message="pending: 1 revision")
+ERROR = Problem(exit_code=ExitCode.REFUSED, message="no consent", hint="larp db reset")
+NEGATIVE = Problem(exit_code=ExitCode.NEGATIVE, message="pending: 1 revision")

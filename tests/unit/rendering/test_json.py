@@ -43,10 +43,9 @@ def test_json_tells_the_exit_code_and_the_change_of_the_result(kind: type[Result
     sample = samples()[kind]
     document = json.loads(FORMATS["json"](Answer.of("x", sample)))
 
-    code = sample.problem.exit_code if sample.problem else ExitCode.OK
-    assert document["exit_code"] == code
+    assert document["exit_code"] == sample.exit_code
     assert document["changed"] is sample.changed
-    assert (document["error"] is None) == (sample.problem is None)
+    assert (document["error"] is None) == (sample.exit_code is ExitCode.OK)
 
 
 def test_json_of_an_error_has_a_code_a_message_and_a_hint() -> None:
