@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.lint.hazards import Suspect
     from larp_cli.migrations.lint.offline import Rendered
-    from larp_cli.migrations.lint.tables import TableName
     from larp_cli.migrations.project import Project
     from larp_cli.migrations.run.steps import Step
     from larp_cli.postgres.database import Database
+    from larp_cli.postgres.sql.tables import TableName
 
 
 def make_plan(
@@ -96,8 +96,8 @@ def _describe(
     names = {
         name
         for suspect in suspects
-        for touched in suspect.touched
-        for name in (*touched.targets, *touched.referenced, *touched.created)
+        for item in suspect.tables
+        for name in (*item.targets, *item.referenced, *item.created)
     }
     with database.connection() as connection:
         tables = tables_by_name(connection, names)
@@ -119,9 +119,7 @@ def _revision(
 ) -> PlannedRevision:
     facts = describe_revision(script)
     rendered = suspect.rendered
-    names = [
-        name for touched in suspect.touched for name in (*touched.targets, *touched.referenced)
-    ]
+    names = [name for item in suspect.tables for name in (*item.targets, *item.referenced)]
     return PlannedRevision(
         revision=facts.revision,
         down_revisions=facts.down_revisions,

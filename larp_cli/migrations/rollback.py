@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from larp_cli.errors import Refused
 from larp_cli.migrations.guard import Ask, Consent, Stake, examine, require_consent
-from larp_cli.migrations.lint.tables import TableName, tables_in
 from larp_cli.migrations.migrate import require_known
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.run.lock import migration_mutex
@@ -102,6 +101,7 @@ def _stake(
     Of revisions whose SQL cannot be told beforehand every table of the schema is at stake.
     """
     from larp_cli.migrations.lint.offline import render_sql
+    from larp_cli.postgres.sql.tables import TableName, find_tables
 
     rendered = render_sql(database, project, planned, current_heads(database))
     names: set[TableName] = set()
@@ -110,7 +110,7 @@ def _stake(
         undoing = rendered[item.revision]
         for statement in undoing.statements:
             observer.note(f"  {' '.join(statement.sql.split())}")
-            names.update(tables_in(statement.sql).targets)
+            names.update(find_tables(statement.sql).targets)
         if undoing.incomplete is not None:
             observer.note(f"  incomplete: {undoing.incomplete}")
     stake = examine(database)

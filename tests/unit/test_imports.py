@@ -6,7 +6,7 @@ import pytest
 
 from tests.imports import imported_by
 
-HEAVY = {"alembic", "psycopg", "pydantic", "pydantic_settings", "rich", "sqlalchemy"}
+HEAVY = {"alembic", "postgast", "psycopg", "pydantic", "pydantic_settings", "rich", "sqlalchemy"}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from larp_cli.migrations.lint.offline import Rendered
 from larp_cli.migrations.lint.squawk import Violation, lint
-from larp_cli.migrations.lint.tables import TableName, Touched, tables_in
+from larp_cli.postgres.sql.tables import TableName, Tables, find_tables
 from larp_cli.results import Hazard, PlannedStatement
 
 NOT_RENDERED = "not-rendered"
@@ -59,9 +59,9 @@ class Suspect:
     rendered: Rendered
 
     @cached_property
-    def touched(self) -> tuple[Touched, ...]:
+    def tables(self) -> tuple[Tables, ...]:
         """The tables of each statement."""
-        return tuple(tables_in(statement.sql) for statement in self.rendered.statements)
+        return tuple(find_tables(statement.sql) for statement in self.rendered.statements)
 
 
 def find_hazards(
@@ -87,7 +87,7 @@ def find_hazards(
     created: set[TableName] = set()
     found: list[tuple[Hazard, ...]] = []
     for suspect, script, violations in zip(suspects, scripts, reported, strict=True):
-        created.update(name for touched in suspect.touched for name in touched.created)
+        created.update(name for tables in suspect.tables for name in tables.created)
         located = [(item, script.statements[item["line"]]) for item in violations]
         hazards = _hazards(suspect, located, new=created.difference(existing))
         found.append(tuple(_with_waivers(hazards, suspect.path)))
@@ -141,7 +141,7 @@ def _hazards(
     for violation, number in violations:
         rule = violation["rule_name"]
         statement = None if number is None else suspect.rendered.statements[number]
-        targets = () if number is None else suspect.touched[number].targets
+        targets = () if number is None else suspect.tables[number].targets
         if _applies(rule, statement, suspect.rendered, on_new=_all_new(targets, new)):
             yield Hazard(
                 rule=rule,
