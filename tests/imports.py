@@ -27,3 +27,12 @@ def imported_by(*arguments: str, **environment: str) -> tuple[int, set[str]]:
     )
     code, modules = json.loads(done.stderr.splitlines()[-1])
     return code, set(modules)
+
+
+def modules_after(program: str) -> set[str]:
+    """Run Python code in a fresh process; returns what it imported."""
+    program = f"{program}\nimport sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(done.stdout.split())

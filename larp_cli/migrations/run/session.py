@@ -7,7 +7,6 @@ nobody while it waits, so it may wait longer than any other statement.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from psycopg import sql
 from sqlalchemy import event
 
 from larp_cli.migrations.run.lock import acquire, worker_key
+from larp_cli.migrations.run.special_statements import WaitKind, recognise
 from larp_cli.migrations.run.timeouts import Timeouts
 from larp_cli.postgres.catalog import invalid_indexes_of
 from larp_cli.postgres.connection import milliseconds
@@ -27,32 +27,8 @@ if TYPE_CHECKING:
 
     from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.observer import Observer
-
-_NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
-_SPACE = r"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)"
-_COMMENTS = rf"{_SPACE}*+"
-_S = rf"{_SPACE}++"
-"""White space between two words; comments are that too."""
-_TABLE = rf"{_NAME}(?:{_COMMENTS}\.{_COMMENTS}{_NAME}){{0,2}}"
-
-
-def _statement(text: str) -> re.Pattern[str]:
-    return re.compile(rf"^{_COMMENTS}{text}", re.IGNORECASE | re.DOTALL)
-
-
-_CONCURRENT = _statement(rf"(?:CREATE{_S}(?:UNIQUE{_S})?|DROP{_S}|RE)INDEX\b.*?\bCONCURRENTLY\b")
-_DETACH = _statement(
-    rf"(?P<alter>ALTER{_S}TABLE{_S}(?:IF{_S}EXISTS{_S})?(?:ONLY{_S})?(?P<parent>{_TABLE}){_S}"
-    rf"DETACH{_S}PARTITION{_S}(?P<child>{_TABLE})){_S}CONCURRENTLY\b"
-)
-_CREATED = _statement(
-    rf"CREATE{_S}(?:UNIQUE{_S})?INDEX{_S}CONCURRENTLY{_S}"
-    rf"(?:(?:IF{_S}NOT{_S}EXISTS{_S})?(?P<index>(?!ON\b){_NAME}){_COMMENTS})?"
-    rf"ON{_S}(?:ONLY{_S})?(?P<table>{_TABLE})"
-)
-_SETTING = re.compile(r"_timeout\b|synchronous_commit|\bRESET\s+ALL\b|\bDISCARD\s+ALL\b", re.I)
-_ROLE = re.compile(r"\bSET\s+(?:LOCAL\s+|SESSION\s+)?ROLE\b|set_config\s*\(\s*'role'", re.I)
-
+    from larp_cli.postgres.sql.effects import Detachment, IndexBuild
+    from larp_cli.postgres.sql.tables import TableName
 
 PREPARE_THRESHOLD = 5
 """psycopg's own default: prepare a statement when it comes for the sixth time."""
@@ -179,23 +155,21 @@ class Worker:
         driver = self.driver
         if driver.autocommit and self._statements:
             self.partly_committed = True  # what came before was committed to get here
-        if driver.autocommit and _CONCURRENT.match(statement):
-            self._set_timeouts(0, self._timeouts.concurrently)
+        special = recognise(statement)
+        if driver.autocommit and special.wait is not WaitKind.ORDINARY:
+            lock = 0 if special.wait is WaitKind.BLOCKS_NOBODY else self._timeouts.lock
+            self._set_timeouts(lock, self._timeouts.concurrently)
             self._relaxed = True
-            self._drop_remains(driver, statement)
-        elif driver.autocommit and (detach := _DETACH.match(statement)):
-            # In the end it locks the partition as any other DDL does: the application would wait.
-            self._set_timeouts(self._timeouts.lock, self._timeouts.concurrently)
-            self._relaxed = True
-            statement = _continued(driver, detach) or statement
+            if special.builds:
+                self._drop_remains(driver, special.builds)
+            if special.detaches:
+                statement = _finish_detaching(driver, special.detaches) or statement
         elif self._relaxed:
             self._set_timeouts(self._timeouts.lock, self._timeouts.statement)
             self._relaxed = False
-        if _SETTING.search(statement):
-            # In this revision it is the author's will; the next one finds ours again.
-            self._altered = True
-        if _ROLE.search(statement):
-            self._role_is_set = True
+        # In this revision it is the author's will; the next one finds ours again.
+        self._altered |= special.changes_settings
+        self._role_is_set |= special.changes_role
         return statement, parameters
 
     def _after(
@@ -213,32 +187,30 @@ class Worker:
             (milliseconds(lock), milliseconds(statement)),
         )
 
-    def _drop_remains(self, connection: psycopg.Connection[Any], statement: str) -> None:
+    def _drop_remains(self, connection: psycopg.Connection[Any], build: IndexBuild) -> None:
         """Drop the invalid index that a failed build of the same name has left.
 
         One without a name got it from its table, as PostgreSQL gives it.
         """
-        created = _CREATED.match(statement)
-        if created is None:
-            return
-        table = _bare(created["table"])
-        for name in invalid_indexes_of(connection, table, created["index"]):
+        index = None if build.index is None else _quote((None, build.index))
+        for name in invalid_indexes_of(connection, _quote(build.table), index):
             self._observer.note(f"rebuilding the invalid index {'.'.join(name)}")
             connection.execute(
                 sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(*name))
             )
 
 
-def _bare(name: str) -> str:
-    """Take white space and comments out of a qualified name, but not out of quotes."""
-    return re.sub(rf'("(?:[^"]|"")*+")|{_S}', lambda found: found[1] or "", name)
+def _quote(name: TableName) -> str:
+    """Write a name as SQL does."""
+    return sql.Identifier(*filter(None, name)).as_string()
 
 
-def _continued(connection: psycopg.Connection[Any], detach: re.Match[str]) -> str | None:
-    """Return the statement that goes on with an interrupted detaching, where there is one.
+def _finish_detaching(connection: psycopg.Connection[Any], detach: Detachment) -> str | None:
+    """Return the statement that finishes an interrupted detaching; None if there is none.
 
     Source: PostgreSQL manual, ALTER TABLE, DETACH PARTITION … FINALIZE.
     """
-    child = _bare(detach["child"])
-    pending = connection.execute(DETACHING, (child,)).fetchone() is not None
-    return f"{detach['alter']} FINALIZE" if pending else None
+    parent, partition = _quote(detach.parent), _quote(detach.partition)
+    if connection.execute(DETACHING, (partition,)).fetchone() is None:
+        return None
+    return f"ALTER TABLE {parent} DETACH PARTITION {partition} FINALIZE".replace("%", "%%")

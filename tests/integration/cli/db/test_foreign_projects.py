@@ -78,14 +78,14 @@ def test_larp_and_alembic_take_turns(
 def test_a_foreign_database_at_head_is_answered_without_alembic(
     larp: Larp, theirs: tuple[ForeignProject, str], empty: str
 ) -> None:
-    """A container that has nothing to migrate imports neither Alembic nor SQLAlchemy."""
+    """A container that has nothing to migrate imports no Alembic, SQLAlchemy or parser."""
     project, _ = theirs
     larp("db", "migrate", "-c", project.config)
 
     code, modules = imported_by("db", "migrate", "-c", project.config)
 
     assert code == ExitCode.OK
-    assert modules & {"alembic", "sqlalchemy"} == set()
+    assert modules & {"alembic", "sqlalchemy", "postgast"} == set()
 
 
 def test_init_of_a_foreign_project_keeps_our_tables_out_of_their_schema(
