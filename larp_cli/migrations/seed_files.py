@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,15 +26,18 @@ if TYPE_CHECKING:
 _PREFIX = "seeds:"
 """With the environment's name it is the key of which files were loaded."""
 
-GUARD = """
+GUARD_TABLE = """
 CREATE TEMPORARY TABLE larp_seeding (
     file integer PRIMARY KEY,
     awaited integer CONSTRAINT larp_seeding_goes_on
         REFERENCES larp_seeding DEFERRABLE INITIALLY DEFERRED
-) ON COMMIT DROP;
-INSERT INTO larp_seeding VALUES (1, 2)
+) ON COMMIT DROP
 """
-"""A row that no COMMIT accepts: a file with one in it must not end our transaction."""
+GUARD_ROW = "INSERT INTO pg_temp.larp_seeding VALUES (1, 2)"
+"""No COMMIT accepts this row, and nor does ``SET CONSTRAINTS ALL IMMEDIATE``."""
+
+TRANSACTION_WORDS = ("begin", "start", "commit", "end", "rollback", "abort", "prepare")
+"""Each statement that begins or ends a transaction starts with one of these."""
 
 
 def seed_files(directory: Path, environment: str) -> tuple[Path, ...]:
@@ -57,26 +61,24 @@ def load_seeds(
             hint="put the development data into seeds/*.sql",
         )
     files = seed_files(directory, environment)
-    texts = [_read(path) for path in files]
+    texts = {path: _read(path) for path in files}
     observer.started("loading development data", len(files))
-    loaded: list[SeedFile] = []
     unbounded = replace(database, statement_timeout=None)
     with unbounded.connection(application_name="larp-seed") as connection, connection.transaction():
         path_of_schema = sql.SQL("SET LOCAL search_path = {}, public").format(
             sql.Identifier(database.schema)
         )
         connection.execute(path_of_schema)
-        connection.execute(GUARD)
-        for number, (path, text) in enumerate(zip(files, texts, strict=True)):
-            observer.progress(path.name, number)
-            began = time.monotonic()
-            _run(connection, database, path, text)
-            name = str(path.relative_to(directory))
-            loaded.append(SeedFile(name=name, seconds=time.monotonic() - began))
-        write_metadata(connection, database.bookkeeping, _key(environment), _digest(texts))
-        connection.execute("DELETE FROM pg_temp.larp_seeding")
+        seconds = _run_all(connection, database, texts, observer)
+        write_metadata(connection, database.bookkeeping, _key(environment), _digest(texts.values()))
     observer.finished("")
-    return Seeded(environment=environment, directory=directory, files=tuple(loaded))
+    return Seeded(
+        environment=environment,
+        directory=directory,
+        files=tuple(
+            SeedFile(name=str(path.relative_to(directory)), seconds=seconds[path]) for path in files
+        ),
+    )
 
 
 def already_seeded(database: ManagedDatabase, directory: Path, environment: str) -> bool:
@@ -92,6 +94,65 @@ def forget_seeds(connection: psycopg.Connection, bookkeeping: Bookkeeping) -> No
     delete_metadata(connection, bookkeeping, _PREFIX)
 
 
+def _run_all(
+    connection: psycopg.Connection,
+    database: ManagedDatabase,
+    texts: dict[Path, str],
+    observer: Observer,
+) -> dict[Path, float]:
+    """Run every file in the open transaction; returns how long each took, seconds."""
+    sure = {path: _keeps_transaction(connection, path, text) for path, text in texts.items()}
+    if not all(sure.values()):
+        connection.execute(GUARD_TABLE)
+    seconds = {}
+    for number, (path, text) in enumerate(texts.items()):
+        observer.progress(path.name, number)
+        began = time.monotonic()
+        run = _run if sure[path] else _run_guarded
+        run(connection, database, path, text)
+        seconds[path] = time.monotonic() - began
+    return seconds
+
+
+def _keeps_transaction(connection: psycopg.Connection, path: Path, text: str) -> bool:
+    """Tell whether a file surely leaves the transaction open; False if that cannot be known.
+
+    Raises:
+        CommandFailed: It begins or ends a transaction.
+    """
+    if connection.info.parameter_status("standard_conforming_strings") != "on":
+        return False  # the parser would see other strings than the server
+    lowered = text.lower()
+    if not any(word in lowered for word in TRANSACTION_WORDS):
+        return True
+    from larp_cli.postgres.sql.effects import effects_of
+    from larp_cli.postgres.sql.statements import read_statements
+
+    surely = True
+    for statement in read_statements(text):
+        effects = effects_of(statement)
+        if effects is None:
+            surely &= not statement.text.lower().startswith(TRANSACTION_WORDS)
+        elif effects.controls_transaction:
+            line = text.count("\n", 0, statement.start) + 1
+            raise _breaks_transaction(
+                f"{path}, line {line}: {statement.text} is not allowed,"
+                " because all files share one transaction; nothing was loaded"
+            )
+    return surely
+
+
+def _run_guarded(
+    connection: psycopg.Connection, database: ManagedDatabase, path: Path, text: str
+) -> None:
+    """Run a file that may hold a COMMIT, so that it fails."""
+    connection.execute(GUARD_ROW)
+    _run(connection, database, path, text)
+    if connection.execute("SELECT to_regclass('pg_temp.larp_seeding')").fetchone() == (None,):
+        raise _ends_transaction(path, "nothing was loaded")
+    connection.execute("DELETE FROM pg_temp.larp_seeding")
+
+
 def _run(connection: psycopg.Connection, database: ManagedDatabase, path: Path, text: str) -> None:
     try:
         # Without parameters psycopg uses the simple protocol, which takes a whole script.
@@ -105,15 +166,14 @@ def _run(connection: psycopg.Connection, database: ManagedDatabase, path: Path, 
         raise kind(message, hint=failure.hint if kind is Locked else None) from error
     if connection.info.transaction_status is not pq.TransactionStatus.INTRANS:
         raise _ends_transaction(path, "only what stands after its ROLLBACK was loaded")
-    if connection.execute("SELECT to_regclass('pg_temp.larp_seeding')").fetchone() == (None,):
-        raise _ends_transaction(path, "nothing was loaded")
 
 
 def _ends_transaction(path: Path, outcome: str) -> CommandFailed:
-    return CommandFailed(
-        f"{path} ends the transaction that all files share; {outcome}",
-        hint="remove BEGIN, COMMIT and ROLLBACK from the seed files",
-    )
+    return _breaks_transaction(f"{path} ends the transaction that all files share; {outcome}")
+
+
+def _breaks_transaction(message: str) -> CommandFailed:
+    return CommandFailed(message, hint="remove BEGIN, COMMIT and ROLLBACK from the seed files")
 
 
 def _line_of(error: psycopg.Error, text: str) -> str:
@@ -138,5 +198,5 @@ def _key(environment: str) -> str:
     return _PREFIX + environment
 
 
-def _digest(texts: list[str]) -> str:
+def _digest(texts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp
@@ -87,20 +89,96 @@ def test_a_violated_constraint_names_the_file(larp: Larp, ready: str, seeds: Pat
     assert notes(ready) == []
 
 
-@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "ROLLBACK; BEGIN"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "COMMIT",
+        "ROLLBACK",
+        "commit; BEGIN",
+        "ROLLBACK; BEGIN",
+        "END",
+        "ABORT",
+        "START TRANSACTION",
+        "PREPARE TRANSACTION 'x'",
+        "/* a */ COMMIT -- b",
+    ],
+)
 def test_a_file_that_ends_the_transaction_is_an_error(
     larp: Larp, ready: str, seeds: Path, end: str
 ) -> None:
     """A COMMIT in a file would break the promise of all or nothing: it is refused."""
     (seeds / "1.sql").write_text("INSERT INTO note (text) VALUES ('first')")
-    (seeds / "2.sql").write_text(f"INSERT INTO note (text) VALUES ('second'); {end};")
+    (seeds / "2.sql").write_text(f"INSERT INTO note (text) VALUES ('second');\n\n{end};")
     (seeds / "3.sql").write_text("INSERT INTO note (text) VALUES ('third')")
 
     outcome = larp("db", "seed", "--json")
 
     assert outcome.exit_code == ExitCode.FAILURE, outcome.stdout
-    assert "2.sql" in outcome.document["error"]["message"]
+    assert "2.sql, line 3: " in outcome.document["error"]["message"]
     assert "COMMIT" in outcome.document["error"]["hint"]
+    assert notes(ready) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET CONSTRAINTS ALL IMMEDIATE",
+        "SET CONSTRAINTS ALL DEFERRED; SET CONSTRAINTS ALL IMMEDIATE",
+        "SAVEPOINT a; ROLLBACK TO a; RELEASE a",
+        "PREPARE x AS SELECT 1; EXECUTE x",
+        "DO $$ BEGIN NULL; END $$",
+        "SELECT 'COMMIT; ROLLBACK;' -- COMMIT;",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END",
+    ],
+)
+def test_what_only_looks_like_an_end_is_loaded(
+    larp: Larp, ready: str, seeds: Path, statement: str
+) -> None:
+    """Checking the constraints, savepoints, strings and bodies leave the transaction open."""
+    (seeds / "1.sql").write_text(f"INSERT INTO note (text) VALUES ('a'); {statement}")
+    (seeds / "2.sql").write_text("SET CONSTRAINTS ALL IMMEDIATE")
+
+    outcome = larp("db", "seed", "--json")
+
+    assert outcome.exit_code == ExitCode.OK, outcome.stdout
+    assert notes(ready) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "unreadable", ["SELECT 'long" + "!" * 300_000 + "'", "SELECT 1" + " + 1" * 50]
+)
+def test_what_the_parser_cannot_read_is_loaded_as_well(
+    larp: Larp, ready: str, seeds: Path, unreadable: str
+) -> None:
+    """Text that is too long or too deep for it is data all the same; an end in it is seen."""
+    note = "INSERT INTO note (text) VALUES ('a, not the end')"
+    (seeds / "1.sql").write_text(f"{unreadable}; SET CONSTRAINTS ALL IMMEDIATE; {note}")
+    loaded = larp("db", "seed")
+    (seeds / "2.sql").write_text(f"{unreadable}; COMMIT")
+    refused = larp("db", "seed", "--json")
+
+    assert loaded.exit_code == ExitCode.OK, loaded.stderr
+    assert refused.exit_code == ExitCode.FAILURE
+    assert "2.sql, line 1: COMMIT is not allowed" in refused.document["error"]["message"]
+    assert notes(ready) == ["a, not the end"]
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "COMMIT; BEGIN", "ROLLBACK", "ROLLBACK; BEGIN"])
+def test_where_the_server_reads_strings_in_its_old_way_an_end_is_still_an_error(
+    larp: Larp, ready: str, seeds: Path, end: str
+) -> None:
+    """There the parser sees a string and the server a COMMIT: a row in the way makes it fail."""
+    with psycopg.connect(ready, autocommit=True) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        old = "ALTER DATABASE {} SET standard_conforming_strings = off"
+        connection.execute(sql.SQL(old).format(name))
+    (seeds / "1.sql").write_text("INSERT INTO note (text) VALUES ('first')")
+    (seeds / "2.sql").write_text(f"SELECT '\\''; {end}; --'")
+
+    outcome = larp("db", "seed", "--json")
+
+    assert outcome.exit_code == ExitCode.FAILURE, outcome.stdout
+    assert "2.sql ends the transaction" in outcome.document["error"]["message"]
     assert notes(ready) == []
 
 
