@@ -1,7 +1,7 @@
-# larp in a container: migrates with `larp db migrate`, stays up with `larp serve`.
+# larp in a container: `larp db migrate` migrates, `larp serve` stays up.
 #
-#   docker build .                  the server, and no more than it needs
-#   docker build --target tools .   with PostgreSQL's client programs, for an operator
+#   docker build .                  the server, without anything it does not need
+#   docker build --target tools .   with PostgreSQL's client programs, for operators
 
 
 FROM python:3.13-slim AS deps
@@ -32,11 +32,11 @@ RUN groupadd --gid 10001 larp \
     && useradd --uid 10001 --gid larp --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin larp
 
-# The large layer, which a change of the code leaves as it is. All its files are of 1970, so that
-# it comes out the same on every machine.
+# The large layer, which does not change with the code. All its files have the date 1970, so that
+# it is the same on every machine.
 COPY --from=deps /opt /opt
 
-# Nothing is written but what a command is asked to write, so the root may be read-only.
+# larp only writes what a command asks for, so the root can be read-only.
 ENV PATH=/opt/larp/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -52,7 +52,7 @@ WORKDIR /opt/larp
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["larp"]
 
-# Who builds it for others says what of: --build-arg REVISION="$(git rev-parse HEAD)" and so on.
+# Labels, if you build it for others: --build-arg REVISION="$(git rev-parse HEAD)" and so on.
 ARG VERSION=0.1.0
 ARG REVISION=""
 ARG SOURCE=""
@@ -69,7 +69,7 @@ LABEL org.opencontainers.image.title="larp" \
 FROM runtime AS tools
 
 USER 0:0
-# Debian mends its programs without a new name, so a pinned version would soon be gone.
+# Debian removes a package version when it publishes a fix, so a pinned version would soon fail.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends postgresql-client-17 \
@@ -77,7 +77,7 @@ RUN apt-get update \
     && install -d -m 700 -o 10001 -g 10001 /var/lib/larp
 USER 10001:10001
 
-# The programs themselves, not Debian's wrapper that looks for servers of this machine.
+# The programs themselves, not Debian's wrapper, which looks for servers on this machine.
 ENV PATH=/usr/lib/postgresql/17/bin:$PATH \
     LOG_FORMAT=console
 WORKDIR /var/lib/larp

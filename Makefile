@@ -1,4 +1,4 @@
-# larp: `make demo` sets everything up and shows it running, `make test` tests it.
+# larp: `make demo` installs it and shows it running, `make test` runs the tests.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 DEMO_HOME ?= .larp
 PYTEST_OPTIONS ?= --numprocesses auto --dist worksteal
 
-# The first interpreter that is new enough; pyenv's own are looked at too.
+# The first interpreter that is new enough, including those of pyenv.
 PYTHON := $(shell for python in python3.13 python3.14 python3 python \
 	"$$HOME"/.pyenv/versions/3.1[3-9]*/bin/python; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))' 2>/dev/null \
@@ -20,8 +20,8 @@ help: ## Show this help.
 
 $(INSTALLED): pyproject.toml requirements-dev.txt
 ifeq ($(PYTHON),)
-	@echo "error: Python 3.13 or newer is needed, and none is on PATH" >&2
-	@echo "hint: install it, for example with: pyenv install 3.13" >&2
+	@echo "error: larp needs Python 3.13 or newer, and none is on PATH" >&2
+	@echo "hint: pyenv install 3.13" >&2
 	@exit 1
 endif
 	$(PYTHON) -m venv --clear $(VENV)
@@ -30,24 +30,24 @@ endif
 	@touch $@
 
 .PHONY: install
-install: $(INSTALLED) ## Make the environment in .venv.
+install: $(INSTALLED) ## Install larp and everything for development into .venv.
 
 .PHONY: demo
-demo: $(INSTALLED) ## Initialise a database on the embedded PostgreSQL, and look at it.
+demo: $(INSTALLED) ## Set up a database on the embedded PostgreSQL, and check its health.
 	env -u DATABASE_URL LARP_HOME="$(abspath $(DEMO_HOME))" $(BIN)/larp db init
 	env -u DATABASE_URL LARP_HOME="$(abspath $(DEMO_HOME))" $(BIN)/larp health
 
 .PHONY: test
-test: $(INSTALLED) ## Run the whole test suite.
+test: $(INSTALLED) ## Run all tests.
 	$(BIN)/pytest $(PYTEST_OPTIONS)
 
 .PHONY: coverage
-coverage: $(INSTALLED) ## Run the whole test suite, and hold its coverage.
+coverage: $(INSTALLED) ## Run all tests with coverage; too little fails.
 	$(BIN)/coverage erase
 	$(BIN)/pytest $(PYTEST_OPTIONS) --cov
 
 .PHONY: lint
-lint: $(INSTALLED) ## Check style, types, imports and docs; change nothing.
+lint: $(INSTALLED) ## Check style, types, imports, docs and lock files.
 	$(BIN)/black --check --quiet --diff .
 	$(BIN)/isort --check-only --quiet --diff .
 	$(BIN)/flake8
@@ -57,28 +57,28 @@ lint: $(INSTALLED) ## Check style, types, imports and docs; change nothing.
 	$(BIN)/larp requirements check --quiet
 
 .PHONY: check
-check: lint coverage ## Everything that a change has to pass.
+check: lint coverage ## Run lint and coverage: what a change has to pass.
 
 .PHONY: format
-format: $(INSTALLED) ## Bring the code into shape.
+format: $(INSTALLED) ## Format the code.
 	$(BIN)/isort --quiet .
 	$(BIN)/black --quiet .
 
 .PHONY: docs
-docs: $(INSTALLED) ## Write the generated parts of the docs anew.
+docs: $(INSTALLED) ## Regenerate the generated parts of the docs, and .env.example.
 	$(BIN)/cog -r docs/*.md
 	$(BIN)/larp config template > .env.example
 
 .PHONY: lock
-lock: $(INSTALLED) ## Bring the lock files up to pyproject.toml.
+lock: $(INSTALLED) ## Update the lock files.
 	$(BIN)/larp requirements update
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure larp beside its peers.
+bench: $(INSTALLED) ## Measure larp beside other tools.
 	$(BIN)/python -m bench
 
 .PHONY: clean
-clean: ## Remove what was built; stops the demo's database.
+clean: ## Remove everything that was built, and stop the demo's database.
 	-[ ! -x $(BIN)/larp ] || LARP_HOME="$(abspath $(DEMO_HOME))" $(BIN)/larp db stop --quiet
 	rm -rf $(VENV) $(DEMO_HOME) build dist htmlcov .coverage .coverage.* *.egg-info
 	rm -rf .mypy_cache .pytest_cache .import_linter_cache

@@ -1,18 +1,19 @@
 #!/bin/sh
-# Makes the secrets of docker-compose.prod.yml, each in a file of its own; what is there stays.
+# Creates the secrets of docker-compose.prod.yml, one file each, and keeps existing files.
 #
-# A password of your own goes into its file before this runs. The URLs follow the passwords;
-# a database that is there already is told a new one by deploy/postgres/10-roles.sh.
+# To use your own password, put it into its file before you run this. The URLs follow the
+# passwords. To change a password in an existing database, run deploy/postgres/10-roles.sh.
 set -eu
 cd "$(dirname "$0")/.."
 umask 077
 mkdir -p secrets
-# The directory keeps others out: the files the containers read, as accounts of their own.
+# The directory keeps other users out. The files are readable, because containers read them
+# with their own accounts.
 chmod 700 secrets
 
 random() { od -An -v -N 36 -t x1 /dev/urandom | tr -d ' \n'; }
 
-encoded() { # FILE: its line with all percent-encoded that a URL might take for its own
+encoded() { # FILE: its line, percent-encoded for a URL
     LC_ALL=C awk '
         BEGIN { for (i = 1; i < 256; i++) code[sprintf("%c", i)] = sprintf("%%%02X", i) }
         {
@@ -23,7 +24,7 @@ encoded() { # FILE: its line with all percent-encoded that a URL might take for 
         }' "$1"
 }
 
-publish() { # NAME VALUE: all of it, or nothing
+publish() { # NAME VALUE: write the file atomically
     printf %s "$2" >"secrets/.$1"
     chmod 444 "secrets/.$1"
     mv -f "secrets/.$1" "secrets/$1"
@@ -39,8 +40,8 @@ make_url() { # NAME ROLE PASSWORD_NAME ADDRESS
         *":$password@"*) chmod 444 "secrets/$1" ;;
         "" | "postgresql://$2:"*"@$4/larp") publish "$1" "postgresql://$2:$password@$4/larp" ;;
         *)
-            echo "error: secrets/$1 is without the password in secrets/$3" >&2
-            echo "hint: correct one of them, or delete secrets/$1 and run this again" >&2
+            echo "error: secrets/$1 does not contain the password in secrets/$3" >&2
+            echo "hint: correct one of them, or: rm secrets/$1 && sh deploy/make-secrets.sh" >&2
             exit 1
             ;;
     esac

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The password is a secret's file; PgBouncer wants it in a list of users, in quotes of its own.
+# Converts the secret file to PgBouncer's list of users, which has its own quoting.
 set -eu
 umask 077
 printf '"larp" "%s"\n' "$(sed 's/"/""/g' /run/secrets/larp_password)" >/run/pgbouncer/users.txt

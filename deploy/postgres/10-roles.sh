@@ -1,15 +1,15 @@
 #!/bin/sh
-# Runs when the server's data is made: an owner for migrations, and a role that may only use
-# what the owner makes. Passwords come from files, or from the environment. May be run again,
-# which gives both roles the current passwords.
+# Creates two roles: an owner for migrations, and a role that can only use what the owner creates.
+# The container runs it on its first start. Passwords come from files or from the environment. Run
+# it again to set the current passwords.
 set -eu
 
-password() {  # NAME DEFAULT: the file that NAME_FILE names, else NAME, else the default
+password() {  # NAME DEFAULT: content of the file in NAME_FILE, or value of NAME, or the default
     eval "file=\${$1_FILE:-} value=\${$1:-}"
     if [ -n "$file" ]; then cat "$file"; else printf %s "${value:-$2}"; fi
 }
 
-# By the environment: an argument list is there for every account to read.
+# Through the environment: every account can read argument lists.
 LARP_OWNER_PASSWORD=$(password LARP_OWNER_PASSWORD larp_owner)
 LARP_APP_PASSWORD=$(password LARP_APP_PASSWORD larp)
 export LARP_OWNER_PASSWORD LARP_APP_PASSWORD
@@ -22,7 +22,7 @@ SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY['larp_owner', 'larp']) A
 WHERE to_regrole(name) IS NULL \gexec
 ALTER ROLE larp_owner LOGIN PASSWORD :'owner_password';
 ALTER ROLE larp LOGIN PASSWORD :'app_password';
--- To see what blocks a migration, and to end it.
+-- To find and end the sessions that block a migration.
 GRANT pg_read_all_stats, pg_signal_backend TO larp_owner;
 
 REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;
@@ -39,8 +39,8 @@ ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO larp;
 ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO larp;
 ALTER DEFAULT PRIVILEGES GRANT USAGE, SELECT ON SEQUENCES TO larp;
 
--- As the owner, so that a rollback may drop them and a reset make them anew. Nothing depends
--- on them: where the server has not got one, that is worth a warning, as in the first revision.
+-- As the owner, so that a rollback can drop them and a reset can create them again. Nothing
+-- depends on them, so a missing one is only a warning, as in the first revision.
 SET search_path TO :"schema";
 DO $$
 DECLARE

@@ -131,7 +131,9 @@ def test_a_url_of_ones_own_with_another_password_is_refused(project: Path) -> No
     done = make(project, check=False)
 
     assert done.returncode == 1
-    assert "secrets/database_url is without the password in secrets/larp_password" in done.stderr
+    assert (
+        "secrets/database_url does not contain the password in secrets/larp_password" in done.stderr
+    )
     assert "hint: " in done.stderr
     assert "sesame" not in done.stderr
     assert secrets(project) == before

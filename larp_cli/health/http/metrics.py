@@ -46,20 +46,18 @@ class _Collector:
         monitor, seen = self._monitor, self._monitor.seen
         yield _gauge(
             "larp_up",
-            "Whether the database answers; 0 as well when nobody has looked for too long.",
+            "Whether the database answers; also 0 if it has not been checked for too long.",
             [({}, monitor.database.status is not CheckStatus.FAIL)],
         )
         yield _gauge(
             "larp_ready",
-            "Whether a service on the database may be used.",
+            "Whether a service that uses the database is ready.",
             [({}, monitor.ready.status is not CheckStatus.FAIL)],
         )
-        yield _gauge(
-            "larp_build_info", "The version of larp that serves.", [({"version": __version__}, 1)]
-        )
+        yield _gauge("larp_build_info", "The version of larp.", [({"version": __version__}, 1)])
         if seen is not None:
             yield _gauge(
-                "larp_monitor_age_seconds", "Time since the last look ended.", [({}, monitor.age)]
+                "larp_monitor_age_seconds", "Time since the last check ended.", [({}, monitor.age)]
             )
             yield from _last_look(seen.report, details=self._details)
 
@@ -67,7 +65,7 @@ class _Collector:
 def _last_look(report: HealthReport, *, details: bool) -> Iterator[GaugeMetricFamily]:
     yield _gauge(
         "larp_check_status",
-        "What each check of the last look came to: 1 for its status, 0 for the others.",
+        "The status of each check: 1 for its status, 0 for the others.",
         [
             ({"check": check.name, "status": status.value}, check.status is status)
             for check in report.checks
@@ -76,19 +74,19 @@ def _last_look(report: HealthReport, *, details: bool) -> Iterator[GaugeMetricFa
     )
     yield _gauge(
         "larp_check_duration_seconds",
-        "Time that each check of the last look took.",
+        "Duration of each check.",
         [({"check": check.name}, check.seconds) for check in report.checks],
     )
     if report.pending is not None:
         yield _gauge(
             "larp_pending_revisions",
-            "Revisions that the database does not have.",
+            "Number of pending revisions.",
             [({}, len(report.pending))],
         )
     if details and report.current:
         yield _gauge(
             "larp_revision_info",
-            "The revisions with which the database is stamped.",
+            "The current revisions of the database.",
             [({"revision": revision}, 1) for revision in report.current],
         )
 
