@@ -6,7 +6,7 @@ import signal
 import sys
 from types import FrameType
 
-from larp_cli.system.streams import open_standard_streams
+from larp_cli.system.streams import flush_standard_streams, open_standard_streams
 
 GARBAGE_THRESHOLD = 50_000
 """Objects made before garbage is looked for: modules are none, and importing makes thousands."""
@@ -26,6 +26,7 @@ def run() -> None:
     except KeyboardInterrupt:  # before or after any command ran
         sys.exit(130)
     finally:
+        flush_standard_streams()
         gc.freeze()  # what is left goes with the process; looking through it takes a while
 
 

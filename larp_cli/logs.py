@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+
+from larp_cli.system.streams import write_to_stderr
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 _UNWANTED = frozenset({"color_message"})
@@ -58,20 +57,37 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry)
 
 
-class _Stderr(logging.StreamHandler[Any]):
-    """Writes to stderr; that nobody can read it must not stop the work, nor fail at the end."""
+class _StderrHandler(logging.Handler):
+    """Write each record to stderr; a log call that fails is reported in its place."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Write nothing from now on."""
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, sys.stderr.fileno())
-        os.close(nothing)
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record."""
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: B902 - the arguments format themselves
+            line = self.format(_report_failed_call(record, error))
+        write_to_stderr(line)
+
+
+def _report_failed_call(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    """Make a record that says which log call failed, why, and with which arguments."""
+    try:
+        call = f"message {record.msg!r}, arguments {record.args!r}"
+    except Exception:  # noqa: B902 - what cannot be formatted may not be shown either
+        call = f"a message of type {type(record.msg).__name__} that cannot be shown"
+    text = (
+        f"a log call failed: {type(error).__name__}: {error}; {call},"
+        f" in {record.funcName} at {record.pathname}:{record.lineno}"
+    )
+    return logging.LogRecord(
+        record.name, logging.ERROR, record.pathname, record.lineno, text, None, None
+    )
 
 
 def log_to_stderr(*, level: str, as_json: bool, redact: Callable[[str], str]) -> None:
     """Send the records of larp and of the libraries it drives to stderr."""
     make = JsonFormatter if as_json else ConsoleFormatter
-    handler = _Stderr(sys.stderr)
+    handler = _StderrHandler()
     handler.setFormatter(make(redact))
     root = logging.getLogger()
     root.handlers = [handler]

@@ -12,8 +12,9 @@ import typer
 
 from larp_cli.cli import options, typer_api
 from larp_cli.cli.context import Context
-from larp_cli.cli.streams import write_message, write_result
+from larp_cli.cli.streams import write_result
 from larp_cli.errors import ExitCode
+from larp_cli.system.streams import write_to_stderr
 
 EXAMPLES = "Examples:\n"
 
@@ -111,7 +112,7 @@ class LarpGroup(_Edge, typer_api.Group):
 
     def answer_no_words(self, ctx: typer.Context) -> None:
         """Show the help, and end as a wrong command line does."""
-        write_message(ctx.get_help())
+        write_to_stderr(ctx.get_help())
         raise typer.Exit(ExitCode.USAGE)
 
     def refuse_name(self, ctx: typer.Context, name: str) -> None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from larp_cli import errors
 from larp_cli.cli.options import OutputFormat, SharedOptions
 from larp_cli.cli.signals import DeadlineSignal, TerminationSignal, signals_as_exceptions
-from larp_cli.cli.streams import OutputLost, write_message, write_result
+from larp_cli.cli.streams import OutputLost, write_result
 from larp_cli.cli.terminal import Terminal
 from larp_cli.errors import ExitCode, LarpError
 from larp_cli.redaction import Redactor
+from larp_cli.system.streams import write_to_stderr
 
 if TYPE_CHECKING:
     from larp_cli.health.subject import Subject
@@ -246,7 +247,7 @@ class Context:
 
         assert answer.error is not None
         text = render(answer.error, colour=self.terminal.stderr_has_colour)
-        write_message(self.redact(text))
+        write_to_stderr(self.redact(text))
 
 
 def _stopped(

@@ -12,9 +12,10 @@ import typer
 from larp_cli import __version__
 from larp_cli.cli.commands import group, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.streams import OutputLost, write_message, write_result
+from larp_cli.cli.streams import OutputLost, write_result
 from larp_cli.cli.typer_api import run_app
 from larp_cli.errors import CommandFailed, LarpError, Refused, UsageError
+from larp_cli.system.streams import write_to_stderr
 
 NAMES = ("db", "health", "serve", "requirements", "config", "doctor")
 COMPLETING = "_LARP_COMPLETE"
@@ -83,7 +84,7 @@ def _fail(larp: Context, error: LarpError) -> int:
         import traceback
 
         text = "".join(traceback.format_exception(error))
-        write_message(larp.redact(text).rstrip())
+        write_to_stderr(larp.redact(text).rstrip())
     try:
         larp.fail(error)
     except OutputLost as lost:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from larp_cli.cli.streams import write_message
 from larp_cli.cli.terminal import Terminal
 from larp_cli.observer import Observer, Silent
 from larp_cli.rendering.printable import printable
+from larp_cli.system.streams import write_to_stderr
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -66,7 +66,7 @@ class LineObserver:
         self._write(f"warning: {text}")
 
     def _write(self, text: str) -> None:
-        write_message(printable(self._redact(text)))
+        write_to_stderr(printable(self._redact(text)))
 
 
 class TerminalObserver:

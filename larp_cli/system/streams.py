@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+STDIN, STDOUT, STDERR = range(3)
+"""Descriptors of the standard streams."""
+
 _NAMES = ("stdin", "stdout", "stderr")
 
 
@@ -20,7 +23,40 @@ def open_standard_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this descriptor
             os.set_inheritable(descriptor, True)
-            mode = "r" if descriptor == 0 else "w"
+            mode = "r" if descriptor == STDIN else "w"
             stream = open(descriptor, mode, encoding="utf-8", closefd=False)
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
+
+
+def write_to_stderr(line: str) -> None:
+    """Write a line to stderr. A failure to write it must not stop the work.
+
+    A reader that is gone stays gone, so nothing more is written for it. A full disk may have
+    room again, so the next line is tried.
+    """
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        discard_output(STDERR)
+    except OSError:
+        pass
+
+
+def flush_standard_streams() -> None:
+    """Flush stdout and stderr; what cannot be written is discarded.
+
+    Python flushes them once more when it ends, and turns a failure into exit code 120.
+    """
+    for descriptor, stream in ((STDOUT, sys.stdout), (STDERR, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            discard_output(descriptor)
+
+
+def discard_output(descriptor: int) -> None:
+    """Point a stream's descriptor at /dev/null."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from larp_cli.health.http.options import ServeOptions, hand_over
+from larp_cli.system.streams import flush_standard_streams
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
@@ -22,8 +23,7 @@ def replace_process(options: ServeOptions) -> NoReturn:
     """Become the serving process. The pid stays, and so do streams and listening sockets."""
     for descriptor in options.sockets:
         os.set_inheritable(descriptor, True)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    flush_standard_streams()
     command = [sys.executable, "-P", "-m", "larp_cli.health.http.process"]
     os.execve(sys.executable, [*command, str(hand_over(options))], _environment())
 

@@ -26,6 +26,7 @@ from larp_cli.health.http.uvicorn_api import SocketServer
 from larp_cli.health.monitor import Monitor
 from larp_cli.logs import log_to_stderr
 from larp_cli.redaction import Redactor
+from larp_cli.system.streams import flush_standard_streams
 
 log = logging.getLogger("larp.serve")
 
@@ -84,6 +85,7 @@ def run_serving_process() -> int:
         serve(options)
     finally:
         _clear_up(options)
+        flush_standard_streams()
     return 0
 
 

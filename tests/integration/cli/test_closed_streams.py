@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from larp_cli.errors import ExitCode
-from tests.conftest import Larp
+from tests.conftest import Larp, LarpProcess
+
+FULL = Path("/dev/full")
 
 
 def start_closed(closing: str, *arguments: str, env: Mapping[str, str]) -> subprocess.Popen[str]:
@@ -64,3 +66,19 @@ def test_a_reset_with_closed_streams_rebuilds_the_schema(
 
     assert process.returncode == ExitCode.OK, errors
     assert larp("db", "status", env=environment).exit_code == ExitCode.OK
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+def test_a_server_whose_log_is_full_ends_with_zero(
+    larp_process: LarpProcess, initialised: str
+) -> None:
+    """The end of the process, where Python flushes its streams once more, is no failure."""
+    environment = {"DATABASE_URL": initialised, "SERVE_DRAIN_SECONDS": "0"}
+    with FULL.open("w") as full:
+        process = larp_process.start("serve", "--port", "0", env=environment, stderr=full)
+    with process:
+        assert process.stdout is not None
+        assert "http://" in process.stdout.readline()
+        process.terminate()
+
+        assert process.wait(timeout=60) == ExitCode.OK

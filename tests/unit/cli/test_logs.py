@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from larp_cli.logs import ConsoleFormatter, JsonFormatter
+from larp_cli.logs import ConsoleFormatter, JsonFormatter, log_to_stderr
 from larp_cli.redaction import Redactor
 from tests.conftest import Larp, LarpProcess
 
@@ -96,3 +96,40 @@ def test_logs_that_cannot_be_written_are_no_failure(
         )
 
     assert outcome.exit_code == 0
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "console"])
+def test_a_log_call_that_fails_is_reported_once(
+    as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report says what failed, with which arguments, and where; it shows no secret."""
+    log_to_stderr(level="INFO", as_json=as_json, redact=Redactor(("open-sesame-7f3a",)).redact)
+
+    logging.getLogger("larp.test").warning("%d levels of %s", "many", "open-sesame-7f3a")
+
+    (line,) = capsys.readouterr().err.splitlines()
+    message = json.loads(line)["message"] if as_json else line
+    assert "a log call failed: TypeError: %d format: a real number is required" in message
+    assert "message '%d levels of %s', arguments ('many', '***')" in message
+    assert f"in test_a_log_call_that_fails_is_reported_once at {__file__}:" in message
+
+
+class Unprintable:
+    """An object that fails to describe itself."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("not today")
+
+
+def test_a_log_call_whose_arguments_cannot_be_shown_is_reported(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The report itself cannot fail, and the next call is logged as ever."""
+    log_to_stderr(level="INFO", as_json=False, redact=str)
+
+    logging.getLogger("larp.test").warning("%s", Unprintable())
+    logging.getLogger("larp.test").warning("next")
+
+    report, following = capsys.readouterr().err.splitlines()
+    assert "a log call failed: RuntimeError: not today" in report
+    assert following.endswith("larp.test: next")

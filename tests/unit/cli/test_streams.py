@@ -65,7 +65,7 @@ def test_a_full_disk_is_an_error_that_is_explained(line: str, larp_process: Larp
         outcome = larp_process(*line.split(), stdout=full)
 
     assert outcome.exit_code == ExitCode.FAILURE
-    assert "error: the result cannot be written to stdout: No space left" in outcome.stderr
+    assert "error: cannot write the result to stdout: No space left" in outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert "bug" not in outcome.stderr
 

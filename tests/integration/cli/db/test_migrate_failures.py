@@ -182,3 +182,22 @@ def test_timeout_bounds_the_whole_command(larp: Larp, slow: ForeignProject, empt
     assert "not finished within 1.5 s" in outcome.document["error"]["message"]
     assert not running(empty, "pg_sleep(60)")
     assert not has(empty, "second")
+
+
+def test_a_log_call_that_fails_takes_no_message_from_the_error_after_it(
+    larp_process: LarpProcess, build: Build, empty: str
+) -> None:
+    """Both are on stderr, and stdout is the one JSON document."""
+    project = build()
+    text = project.environment.read_text()
+    project.environment.write_text(text.replace("fileConfig(config.config_file_name)", ""))
+    project.chain("import logging; logging.warning('%d', 'many'); 1 / 0")
+    words = ("db", "migrate", "-c", project.config)
+
+    as_text, as_json = larp_process(*words), larp_process(*words, "--json")
+
+    for outcome in (as_text, as_json):
+        assert outcome.exit_code == ExitCode.MIGRATION_FAILED
+        assert outcome.stderr.count("a log call failed: TypeError") == 1
+    assert "error: revision r1 (do r1) failed: ZeroDivisionError" in as_text.stderr
+    assert "ZeroDivisionError" in as_json.document["error"]["message"]
