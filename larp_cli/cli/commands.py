@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 import typer
 
-from larp_cli.cli import options, typer_api
+from larp_cli.cli import typer_api
 from larp_cli.cli.context import Context
+from larp_cli.cli.options import AlembicOptions, CommonOptions
 from larp_cli.cli.streams import write_result
 from larp_cli.errors import ExitCode
 from larp_cli.system.streams import write_to_stderr
@@ -28,12 +29,10 @@ def new_app(**settings: Any) -> typer.Typer:
 
 
 @cache
-def list_shared(*option_sets: str) -> tuple[typer_api.Parameter, ...]:
-    """Return the parameters that functions of `options` declare."""
+def list_shared(*option_sets: type) -> tuple[typer_api.Parameter, ...]:
+    """Return the parameters for the fields of these dataclasses."""
     return tuple(
-        parameter
-        for name in option_sets
-        for parameter in typer_api.list_parameters(getattr(options, name))
+        parameter for options in option_sets for parameter in typer_api.list_parameters(options)
     )
 
 
@@ -46,7 +45,7 @@ def split_help(text: str | None) -> tuple[str, list[str]]:
 class _Edge(typer_api.Hooks):
     """What commands and groups have in common at the edge."""
 
-    option_sets: ClassVar[tuple[str, ...]] = ("common",)
+    option_sets: ClassVar[tuple[type, ...]] = (CommonOptions,)
 
     def list_common(self) -> tuple[typer_api.Parameter, ...]:
         """Return the parameters of the option sets."""
@@ -90,7 +89,7 @@ class LarpCommand(_Edge, typer_api.Command):
 class DatabaseCommand(LarpCommand):
     """A command that works on a database, perhaps one of another Alembic project."""
 
-    option_sets = ("alembic", "common")
+    option_sets = (AlembicOptions, CommonOptions)
     uses_database = True
 
 
@@ -123,7 +122,7 @@ class LarpGroup(_Edge, typer_api.Group):
 
 
 def group(
-    package: str, names: tuple[str, ...], option_sets: tuple[str, ...] = ("common",)
+    package: str, names: tuple[str, ...], option_sets: tuple[type, ...] = (CommonOptions,)
 ) -> type[LarpGroup]:
     """Make the class of a group whose commands are the named modules of ``package``."""
     attributes = {"package": package, "names": names, "option_sets": option_sets}

@@ -12,6 +12,7 @@ import typer
 from larp_cli import __version__
 from larp_cli.cli.commands import group, new_app
 from larp_cli.cli.context import Context
+from larp_cli.cli.options import AlembicOptions, CommonOptions
 from larp_cli.cli.streams import OutputLost, write_result
 from larp_cli.cli.typer_api import run_app
 from larp_cli.errors import CommandFailed, LarpError, Refused, UsageError
@@ -23,7 +24,7 @@ COMPLETING = "_LARP_COMPLETE"
 
 app = new_app(
     name="larp",
-    cls=group("larp_cli.cli", NAMES, ("alembic", "common")),
+    cls=group("larp_cli.cli", NAMES, (AlembicOptions, CommonOptions)),
     add_completion=True,
     subcommand_metavar="COMMAND [ARGS]...",
 )

@@ -21,41 +21,23 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
-@dataclass(slots=True)
-class SharedOptions:
-    """What the shared options of the root, the group and the command add up to."""
+@dataclass
+class CommonOptions:
+    """The options that every command takes."""
 
-    output: OutputFormat | None = None
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    debug: bool = False
-    no_color: bool = False
-    timeout: float | None = None
-    alembic_config: Path | None = None
-
-    def take(self, values: dict[str, Any]) -> None:
-        """Move the shared options that were given out of ``values`` into this object."""
-        for option in fields(self):
-            given = values.pop(option.name, None)
-            if given:
-                setattr(self, option.name, given)
-
-
-def common(
     output: Annotated[
         OutputFormat | None,
         typer.Option(help="How to write the result; human at a terminal, else plain."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Short for --output json.")] = False,
+    ] = None
+    json: Annotated[bool, typer.Option("--json", help="Short for --output json.")] = False
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Write nothing but the result and errors.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on the way.")] = False,
+    ] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on the way.")] = False
     debug: Annotated[
         bool, typer.Option("--debug", help="Log everything; show tracebacks of errors.")
-    ] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="Write without colour.")] = False,
+    ] = False
+    no_color: Annotated[bool, typer.Option("--no-color", help="Write without colour.")] = False
     timeout: Annotated[
         float | None,
         typer.Option(
@@ -64,12 +46,13 @@ def common(
             metavar="SECONDS",
             help="Give up on the whole command after this.",
         ),
-    ] = None,
-) -> None:
-    """Declare the options that every command takes."""
+    ] = None
 
 
-def alembic(
+@dataclass
+class AlembicOptions:
+    """The option that points the database commands at another project."""
+
     alembic_config: Annotated[
         Path | None,
         typer.Option(
@@ -80,9 +63,19 @@ def alembic(
             metavar="PATH",
             help="alembic.ini of another project to work on.",
         ),
-    ] = None,
-) -> None:
-    """Declare the option that points the database commands at another project."""
+    ] = None
+
+
+@dataclass
+class SharedOptions(CommonOptions, AlembicOptions):
+    """The shared options of the root, the group and the command together."""
+
+    def take(self, values: dict[str, Any]) -> None:
+        """Move the shared options that were given out of ``values`` into this object."""
+        for option in fields(self):
+            given = values.pop(option.name, None)
+            if given:
+                setattr(self, option.name, given)
 
 
 def refuse_empty(value: str | None) -> str | None:

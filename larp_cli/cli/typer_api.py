@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from inspect import Signature
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
+
+from larp_cli.cli.option_groups import list_fields
 
 Parameter = Any
 """An option or an argument of a command."""
@@ -30,10 +33,14 @@ def run_app(app: typer.Typer, words: list[str], *, name: str, obj: object) -> An
     return get_command(app).main(words, prog_name=name, standalone_mode=False, obj=obj)
 
 
-def list_parameters(declaration: Callable[..., None]) -> tuple[Parameter, ...]:
-    """Turn the parameters of a function into those of a command."""
+def list_parameters(options: type) -> tuple[Parameter, ...]:
+    """Turn the fields of a dataclass into parameters of a command."""
+
+    def declare(**_values: Any) -> None: ...
+
+    declare.__signature__ = Signature(list_fields(options))  # type: ignore[attr-defined]
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command()(declaration)
+    app.command()(declare)
     return tuple(get_command(app).params)
 
 

@@ -39,13 +39,7 @@ def update(
 ) -> RequirementsUpdated:
     """Bring both lock files up to what ``pyproject.toml`` asks for.
 
-    Args:
-        root: The directory of ``pyproject.toml``.
-        observer: Told of every phase.
-        options: Who resolves, and how much may change.
-        backups: Where the old files are kept.
-        keep: How many backups are kept; 0 makes none.
-        dry_run: Whether to say what would change, and write nothing.
+    Up to ``keep`` backups of the old files are kept, none with 0. ``dry_run`` writes nothing.
 
     Raises:
         ConfigurationError: ``pyproject.toml`` is wrong, or nothing can be written.
@@ -57,33 +51,44 @@ def update(
     project = read_project(root)
     if dry_run and is_interrupted(project.root):
         observer.note("an update was killed while it published; the next one finishes it")
-    with (
-        nullcontext() if dry_run else exclusive(project, observer),
-        PrivateWords(project.root) as private,
-        closing(Compiler(project, private, options)) as compiler,
-    ):
+    with nullcontext() if dry_run else exclusive(project, observer):
         if keep > 0 and not dry_run:
             backups.prepare()
         before = old_texts(project)
         inside = None if dry_run else project.root
-        pair = compile_pair(project, observer, options, compiler, before, inside=inside)
-        _require_sound(project, pair, options, private)
-        after = pair.texts
-        differs = before != after
+        pair = _resolve(project, observer, options, before, inside)
+        is_written = before != pair.texts and not dry_run
         backup = None
-        if differs and not dry_run:
+        if is_written:
             observer.started("publishing both files")
-            backup = _put(project, before, after, backups, keep)
+            backup = _put(project, before, pair.texts, backups, keep)
     return RequirementsUpdated(
         project=project.root,
         backend=options.backend.value,
         order=pair.order,
-        files=differences(project, before, after),
+        files=differences(project, before, pair.texts),
         notes=pair.notes,
-        written=differs and not dry_run,
+        written=is_written,
         backup=backup,
         seconds=time.monotonic() - began,
     )
+
+
+def _resolve(
+    project: LockedProject,
+    observer: Observer,
+    options: CompileOptions,
+    before: Texts,
+    inside: Path | None,
+) -> Pair:
+    """Resolve both files, in a directory ``inside`` or in the system's place for such."""
+    with (
+        PrivateWords(project.root) as private,
+        closing(Compiler(project, private, options)) as compiler,
+    ):
+        pair = compile_pair(project, observer, options, compiler, before, inside=inside)
+        _require_sound(project, pair, options, private)
+    return pair
 
 
 def roll_back(

@@ -1,6 +1,7 @@
 """``larp db``: the database, its schema and its revisions."""
 
 from larp_cli.cli.commands import group, new_app
+from larp_cli.cli.options import AlembicOptions, CommonOptions
 
 NAMES = (
     "init",
@@ -22,7 +23,7 @@ NAMES = (
     "stop",
 )
 
-app = new_app(cls=group(__name__, NAMES, ("alembic", "common")))
+app = new_app(cls=group(__name__, NAMES, (AlembicOptions, CommonOptions)))
 
 
 @app.callback()

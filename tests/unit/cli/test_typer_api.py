@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
@@ -14,11 +15,14 @@ from typer.core import TyperOption
 from larp_cli.cli.typer_api import Command, Group, HelpPage, LightOption, list_parameters, run_app
 
 
-def declare(loud: Annotated[bool, typer.Option("--loud", help="Shout.")] = False) -> None:
-    """Declare what both commands take."""
+@dataclass
+class Loudness:
+    """What both commands take."""
+
+    loud: Annotated[bool, typer.Option("--loud", help="Shout.")] = False
 
 
-SHARED = list_parameters(declare)
+SHARED = list_parameters(Loudness)
 
 
 class Spoken(Command):
