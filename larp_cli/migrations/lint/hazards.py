@@ -141,8 +141,8 @@ def _hazards(
     for violation, number in violations:
         rule = violation["rule_name"]
         statement = None if number is None else suspect.rendered.statements[number]
-        targets = () if number is None else suspect.tables[number].targets
-        if _applies(rule, statement, suspect.rendered, on_new=_all_new(targets, new)):
+        tables = None if number is None else suspect.tables[number]
+        if _applies(rule, statement, suspect.rendered, on_new=_all_new(tables, new)):
             yield Hazard(
                 rule=rule,
                 message=violation["message"],
@@ -165,8 +165,11 @@ def _applies(
     return not on_new or rule in _ALSO_ON_NEW_TABLES
 
 
-def _all_new(targets: Collection[TableName], new: Collection[TableName]) -> bool:
-    return bool(targets) and all(name in new for name in targets)
+def _all_new(tables: Tables | None, new: Collection[TableName]) -> bool:
+    """Tell whether a statement changes new tables, and surely no others."""
+    if tables is None or not tables.complete or not tables.targets:
+        return False
+    return all(name in new for name in tables.targets)
 
 
 def _with_waivers(hazards: Iterator[Hazard], path: Path) -> Iterator[Hazard]:

@@ -151,6 +151,8 @@ def _role(owner: TreeNode, kind: str, field: str) -> Role | None:
         return None
     if place in _READ or place == ("CopyStmt", "relation") and not owner.is_from:
         return Role.READ
+    if place == ("ViewStmt", "view") and owner.replace:
+        return Role.TARGET
     if place in _CREATED:
         return Role.CREATED
     return Role.REFERENCED if place in _REFERENCED else Role.TARGET

@@ -101,6 +101,21 @@ def test_a_table_that_is_there_already_is_not_new(larp: Larp, hero_project: Fore
     assert outcome.result["revisions"][1]["hazards"] != []
 
 
+def test_a_new_table_excuses_no_statement_that_cannot_be_parsed(
+    larp: Larp, hero_project: ForeignProject
+) -> None:
+    """Beside work on a new table, one nested too deeply may touch any table."""
+    deep = " || ".join(["name"] * 50)
+    new = "CREATE TABLE t (id bigint); ALTER TABLE t ADD COLUMN x int"
+    unknown = f"ALTER TABLE hero ADD CONSTRAINT c CHECK ({deep} <> 'x')"
+    hero_project.revision("deep", sql(f"{new}; {unknown}"), after="hero")
+
+    outcome = larp("db", "plan", "--check", "--json")
+
+    assert outcome.exit_code == ExitCode.NEGATIVE, outcome.stdout
+    assert "constraint-missing-not-valid" in rules(outcome)
+
+
 def test_what_fails_on_any_table_is_told_of_new_ones_too(
     larp: Larp, hero_project: ForeignProject
 ) -> None:
