@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from alembic.script import Script
 
     from larp_cli.bookkeeping.database import ManagedDatabase
-    from larp_cli.migrations.lint.hazards import Suspect
+    from larp_cli.migrations.lint.hazards import Candidate
     from larp_cli.migrations.lint.offline import Rendered
     from larp_cli.migrations.project import Project
     from larp_cli.migrations.run.steps import Step
@@ -85,46 +85,46 @@ def _describe(
     current: tuple[str, ...],
     squawk: Path | None,
 ) -> tuple[PlannedRevision, ...]:
-    from larp_cli.migrations.lint.hazards import Suspect, find_hazards
+    from larp_cli.migrations.lint.hazards import Candidate, find_hazards
     from larp_cli.migrations.lint.offline import render_sql
 
     rendered = render_sql(database, project, planned, current)
-    suspects = [
-        Suspect(Path(project.script.get_revision(item.revision).path), rendered[item.revision])
+    candidates = [
+        Candidate(Path(project.script.get_revision(item.revision).path), rendered[item.revision])
         for item in planned
     ]
     names = {
         name
-        for suspect in suspects
-        for item in suspect.tables
+        for candidate in candidates
+        for item in candidate.tables
         for name in (*item.targets, *item.referenced, *item.created)
     }
     with database.connection() as connection:
         tables = tables_by_name(connection, names)
         major = server_major(connection)
-    hazards: list[tuple[Hazard, ...]] = [() for _ in suspects]
+    hazards: list[tuple[Hazard, ...]] = [() for _ in candidates]
     if squawk is not None:
-        hazards = find_hazards(squawk, suspects, server_major=major, existing=tables)
+        hazards = find_hazards(squawk, candidates, server_major=major, existing=tables)
     return tuple(
-        _revision(project.script.get_revision(item.revision), suspect, tables, found)
-        for item, suspect, found in zip(planned, suspects, hazards, strict=True)
+        _revision(project.script.get_revision(item.revision), candidate, tables, found)
+        for item, candidate, found in zip(planned, candidates, hazards, strict=True)
     )
 
 
 def _revision(
     script: Script,
-    suspect: Suspect,
+    candidate: Candidate,
     tables: dict[TableName, TouchedTable],
     hazards: tuple[Hazard, ...],
 ) -> PlannedRevision:
     facts = describe_revision(script)
-    rendered = suspect.rendered
-    names = [name for item in suspect.tables for name in (*item.targets, *item.referenced)]
+    rendered = candidate.rendered
+    names = [name for item in candidate.tables for name in (*item.targets, *item.referenced)]
     return PlannedRevision(
         revision=facts.revision,
         down_revisions=facts.down_revisions,
         description=facts.description,
-        path=suspect.path,
+        path=candidate.path,
         sql=_script(rendered),
         statements=tuple(rendered.statements),
         inspects_database=rendered.inspects_database,

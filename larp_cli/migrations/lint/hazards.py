@@ -1,37 +1,35 @@
-"""What in pending SQL may hurt a running service, as squawk sees it.
+"""Find hazards: statements in pending revisions that can disturb a running service.
 
-Squawk reads the SQL of each revision as it would run: in its transaction, and outside of
-it where the revision says so. https://squawkhq.com/docs/rules
+Squawk reads the SQL of each revision as it will run: in its transaction, or outside of it
+where the revision says so. Not every rule of squawk's applies to what larp runs.
 """
 
 from __future__ import annotations
 
-import re
-import tokenize
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from larp_cli.migrations.lint.offline import Rendered
-from larp_cli.migrations.lint.squawk import Violation, lint
+from larp_cli.migrations.lint.squawk import Violation, run_squawk
+from larp_cli.migrations.lint.waivers import apply_waivers, read_waivers
 from larp_cli.postgres.sql.tables import TableName, Tables, find_tables
-from larp_cli.results import Hazard, PlannedStatement
+from larp_cli.results import Hazard
 
 NOT_RENDERED = "not-rendered"
-WAIVER_WITHOUT_REASON = "waiver-without-reason"
 
 _HANDLED_BY_LARP = {
-    # larp sets both on the session, and gives CONCURRENTLY a timeout of its own.
+    # larp sets both timeouts on the session, and another one for CONCURRENTLY.
     "require-lock-timeout",
     "require-statement-timeout",
     "require-timeout-settings",
-    # Ours is the way to accept a hazard, with its reason; squawk's own comments are defused.
+    # Hazards are accepted by larp's waivers, which need a reason.
     "unused-ignore",
 }
 _DESIGN = {
-    # Which type a column has is decided, and reviewed, in the models. A new integer column
-    # hurts nobody while the migration runs.
+    # The type of a column is decided and reviewed in the models. A new integer column does
+    # not disturb anyone while the migration runs.
     "prefer-bigint-over-int",
     "prefer-bigint-over-smallint",
     "prefer-identity",
@@ -41,19 +39,18 @@ _DESIGN = {
 }
 _ALSO_ON_NEW_TABLES = {
     # These fail or mislead whatever the table holds. All other rules are about locks, scans
-    # and clients, which a table that the plan itself creates cannot have.
+    # and clients, and a table that the plan itself creates has none of them.
     "syntax-error",
     "ban-concurrent-index-creation-in-transaction",
     "ban-uncommitted-transaction",
     "transaction-nesting",
     "identifier-too-long",
 }
-_WAIVER = re.compile(r"#\s*larp:\s*allow\s+(?P<rule>[\w-]+)\s*(?::\s*(?P<reason>.*?))?\s*$")
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A pending revision that is to be looked at."""
+class Candidate:
+    """A pending revision in which to find hazards."""
 
     path: Path
     rendered: Rendered
@@ -66,31 +63,31 @@ class Suspect:
 
 def find_hazards(
     squawk: Path,
-    suspects: Sequence[Suspect],
+    candidates: Sequence[Candidate],
     *,
     server_major: int,
     existing: Collection[TableName],
 ) -> list[tuple[Hazard, ...]]:
-    """Look for hazards in the revisions of a plan; one tuple for each.
+    """Find the hazards in the revisions of a plan; returns a tuple for each revision.
 
     Args:
         squawk: The program.
-        suspects: The revisions in the order in which they would run.
+        candidates: The revisions, in the order in which they will run.
         server_major: The server's major version: newer ones lock less.
         existing: Tables that are there already, by the names that the SQL uses.
 
     Raises:
         CommandFailed: Squawk failed.
     """
-    scripts = [_script(item.rendered) for item in suspects]
-    reported = lint(squawk, ["\n".join(script.lines) for script in scripts], server_major)
+    scripts = [_write_script(candidate.rendered) for candidate in candidates]
+    reported = run_squawk(squawk, ["\n".join(script.lines) for script in scripts], server_major)
     created: set[TableName] = set()
     found: list[tuple[Hazard, ...]] = []
-    for suspect, script, violations in zip(suspects, scripts, reported, strict=True):
-        created.update(name for tables in suspect.tables for name in tables.created)
-        located = [(item, script.statements[item["line"]]) for item in violations]
-        hazards = _hazards(suspect, located, new=created.difference(existing))
-        found.append(tuple(_with_waivers(hazards, suspect.path)))
+    for candidate, script, violations in zip(candidates, scripts, reported, strict=True):
+        created.update(name for tables in candidate.tables for name in tables.created)
+        located = [(item, script.statements[item.line]) for item in violations]
+        hazards = _select_hazards(candidate, located, new=created.difference(existing))
+        found.append(tuple(apply_waivers(hazards, read_waivers(candidate.path))))
     return found
 
 
@@ -100,7 +97,7 @@ class _Script:
 
     lines: list[str]
     statements: list[int | None]
-    """For each line the number of its statement; None for a line of ours."""
+    """For each line the number of its statement; None for a line that larp adds."""
 
     def add(self, text: str, statement: int | None = None) -> None:
         for line in text.split("\n"):
@@ -108,8 +105,8 @@ class _Script:
             self.statements.append(statement)
 
 
-def _script(rendered: Rendered) -> _Script:
-    """Write the statements down in their transaction, or outside of it."""
+def _write_script(rendered: Rendered) -> _Script:
+    """Write the statements of a revision in their transaction, or outside of it."""
     script = _Script([], [])
     script.add("BEGIN;")
     in_transaction = True
@@ -117,81 +114,60 @@ def _script(rendered: Rendered) -> _Script:
         if statement.in_transaction != in_transaction:
             in_transaction = statement.in_transaction
             script.add("BEGIN;" if in_transaction else "COMMIT;")
-        # A waiver of squawk's own would need no reason.
+        # Squawk's own comments would waive a rule without a reason.
         script.add(statement.sql.replace("squawk-ignore", "squawk ignore"), number)
     if in_transaction:
         script.add("COMMIT;")
     return script
 
 
-def _hazards(
-    suspect: Suspect,
+def _select_hazards(
+    candidate: Candidate,
     violations: Sequence[tuple[Violation, int | None]],
     *,
-    new: Collection[TableName],
+    new: set[TableName],
 ) -> Iterator[Hazard]:
-    if suspect.rendered.incomplete is not None:
+    """Turn the violations that matter to larp into hazards.
+
+    Args:
+        candidate: The revision.
+        violations: Each with the number of its statement, if it has one.
+        new: The tables that the plan creates, up to this revision.
+    """
+    rendered = candidate.rendered
+    if rendered.incomplete is not None:
         yield Hazard(
             rule=NOT_RENDERED,
-            message=f"not all of its SQL could be looked at: {suspect.rendered.incomplete}",
+            message=f"larp could not read all of its SQL: {rendered.incomplete}",
             advice="read the revision",
             statement=None,
             waived=None,
         )
     for violation, number in violations:
-        rule = violation["rule_name"]
-        statement = None if number is None else suspect.rendered.statements[number]
-        tables = None if number is None else suspect.tables[number]
-        if _applies(rule, statement, suspect.rendered, on_new=_all_new(tables, new)):
-            yield Hazard(
-                rule=rule,
-                message=violation["message"],
-                advice=violation["help"],
-                statement=statement.sql if statement else None,
-                waived=None,
-            )
+        if _is_expected(violation.rule, number, rendered):
+            continue
+        if violation.rule not in _ALSO_ON_NEW_TABLES and number is not None:
+            if _touches_only(candidate.tables[number], new):
+                continue
+        yield Hazard(
+            rule=violation.rule,
+            message=violation.message,
+            advice=violation.advice,
+            statement=None if number is None else rendered.statements[number].sql,
+            waived=None,
+        )
 
 
-def _applies(
-    rule: str, statement: PlannedStatement | None, rendered: Rendered, *, on_new: bool
-) -> bool:
-    if rule in _HANDLED_BY_LARP or rule in _DESIGN:
-        return False
+def _is_expected(rule: str, number: int | None, rendered: Rendered) -> bool:
+    """Tell whether larp deals with what a rule warns of, on whatever table."""
     if rule == "prefer-robust-stmts" and len(rendered.statements) == 1:
-        # A lone CREATE INDEX CONCURRENTLY that fails leaves an invalid index, which larp drops
-        # before it tries again; IF NOT EXISTS would take the invalid one for done. With other
-        # statements beside it, what was committed stands in the way of the next try.
-        return statement is None or statement.in_transaction
-    return not on_new or rule in _ALSO_ON_NEW_TABLES
+        # larp drops the invalid index that a CREATE INDEX CONCURRENTLY leaves when it fails,
+        # and runs it again; with IF NOT EXISTS the invalid index would stay. Beside other
+        # statements it cannot be repeated, because those are committed already.
+        return number is not None and not rendered.statements[number].in_transaction
+    return rule in _HANDLED_BY_LARP or rule in _DESIGN
 
 
-def _all_new(tables: Tables | None, new: Collection[TableName]) -> bool:
+def _touches_only(tables: Tables, new: set[TableName]) -> bool:
     """Tell whether a statement changes new tables, and surely no others."""
-    if tables is None or not tables.complete or not tables.targets:
-        return False
-    return all(name in new for name in tables.targets)
-
-
-def _with_waivers(hazards: Iterator[Hazard], path: Path) -> Iterator[Hazard]:
-    waivers = dict(_waivers_in(path))
-    for hazard in hazards:
-        yield replace(hazard, waived=waivers.get(hazard.rule) or None)
-    for rule, reason in waivers.items():
-        if not reason:
-            yield Hazard(
-                rule=WAIVER_WITHOUT_REASON,
-                message=f"the waiver of {rule} gives no reason, and does not count",
-                advice=f"# larp: allow {rule}: the reason",
-                statement=None,
-                waived=None,
-            )
-
-
-def _waivers_in(path: Path) -> Iterator[tuple[str, str]]:
-    """Read the comments ``# larp: allow RULE: REASON`` of a revision file."""
-    if path.suffix != ".py":  # sourceless
-        return
-    with tokenize.open(path) as file:
-        for token in tokenize.generate_tokens(file.readline):
-            if token.type == tokenize.COMMENT and (match := _WAIVER.match(token.string)):
-                yield match["rule"], match["reason"] or ""
+    return tables.complete and bool(tables.targets) and new.issuperset(tables.targets)

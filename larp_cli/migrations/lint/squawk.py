@@ -1,4 +1,4 @@
-"""Running squawk, the linter for SQL of the extra ``lint``."""
+"""Run squawk, the linter for SQL in the extra ``lint``: https://squawkhq.com/docs/rules."""
 
 from __future__ import annotations
 
@@ -7,21 +7,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from larp_cli.errors import CommandFailed
 
 SQUAWK_TIMEOUT = 60
-"""Seconds; it takes milliseconds for a plan of hundreds of revisions."""
+"""Seconds. Squawk needs milliseconds for a plan of hundreds of revisions."""
 
-type Violation = Mapping[str, Any]
-"""One of squawk's findings: ``rule_name``, ``message``, ``help``, ``line`` (from 0) and more."""
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that a script violates."""
+
+    rule: str
+    message: str
+    advice: str | None
+    line: int
+    """Where in the script; the first line is 0."""
 
 
 def find_squawk() -> Path | None:
-    """Find squawk beside this Python, where pip puts it, or on PATH."""
+    """Find squawk beside this Python, where pip installs it, or on PATH."""
     beside = Path(sys.executable).parent / "squawk"
     if beside.is_file():
         return beside
@@ -29,11 +38,11 @@ def find_squawk() -> Path | None:
     return Path(on_path) if on_path else None
 
 
-def lint(squawk: Path, scripts: Sequence[str], server_major: int) -> list[list[Violation]]:
-    """Run squawk once over all scripts; returns its findings for each.
+def run_squawk(squawk: Path, scripts: Sequence[str], server_major: int) -> list[list[Violation]]:
+    """Run squawk once over all scripts; returns the violations in each.
 
     Raises:
-        CommandFailed: Squawk failed, or was not finished in time.
+        CommandFailed: Squawk failed, or did not finish in time.
     """
     with tempfile.TemporaryDirectory(prefix="larp-plan-") as directory:
         names = [f"{number}.sql" for number in range(len(scripts))]
@@ -41,17 +50,20 @@ def lint(squawk: Path, scripts: Sequence[str], server_major: int) -> list[list[V
             Path(directory, name).write_text(
                 script, encoding="utf-8", errors="replace", newline="\n"
             )
-        # Else a .squawk.toml in some directory above would change the answer.
+        # Without its own, squawk would use a .squawk.toml of a directory above.
         Path(directory, "squawk.toml").touch()
         options = ("--config", "squawk.toml", "--reporter", "json", "--pg-version")
-        output = _output_of([squawk, *options, str(server_major), *names], directory)
-    found: list[list[Violation]] = [[] for _ in scripts]
-    for violation in output:
-        found[int(violation["file"].removesuffix(".sql"))].append(violation)
-    return found
+        reported = _run([squawk, *options, str(server_major), *names], directory)
+    violations: list[list[Violation]] = [[] for _ in scripts]
+    for item in reported:
+        violations[names.index(item["file"])].append(
+            Violation(item["rule_name"], item["message"], item["help"], item["line"])
+        )
+    return violations
 
 
-def _output_of(arguments: Sequence[str | Path], directory: str) -> list[Violation]:
+def _run(arguments: Sequence[str | Path], directory: str) -> list[dict[str, Any]]:
+    """Run squawk and return its report."""
     try:
         done = subprocess.run(
             arguments,
@@ -62,12 +74,12 @@ def _output_of(arguments: Sequence[str | Path], directory: str) -> list[Violatio
             timeout=SQUAWK_TIMEOUT,
         )
     except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"squawk was not finished after {SQUAWK_TIMEOUT} s") from error
+        raise CommandFailed(f"squawk did not finish within {SQUAWK_TIMEOUT} s") from error
     except OSError as error:
         raise CommandFailed(f"squawk failed: {error}") from error
     try:
-        parsed: list[Violation] = json.loads(done.stdout)
+        report: list[dict[str, Any]] = json.loads(done.stdout)
     except ValueError as error:
         why = done.stderr.strip() or f"exit status {done.returncode}"
         raise CommandFailed(f"squawk failed: {why}") from error
-    return parsed
+    return report

@@ -232,7 +232,7 @@ def test_without_squawk_there_is_a_plan_but_no_check(
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("exec /bin/sleep 60", "not finished after"),
+        ("exec /bin/sleep 60", "did not finish within"),
         ("echo broken >&2; exit 7", "squawk failed: broken"),
         ("exit 7", "exit status 7"),
     ],
