@@ -1,4 +1,4 @@
-"""Questions to PostgreSQL's catalog. Each query has a name."""
+"""Queries on PostgreSQL's catalog. Each query has a name."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ NOT EXISTS (SELECT FROM pg_locks l
             WHERE l.relation = i.indrelid AND l.granted AND l.mode = 'ShareUpdateExclusiveLock'
               AND l.pid <> pg_backend_pid())
 """
-"""Who builds an index concurrently holds this lock on its table, and everybody may see that;
-pg_stat_progress_create_index shows a role its own sessions alone."""
+"""A session that builds an index concurrently holds this lock on the table, and every role can see
+locks. pg_stat_progress_create_index shows a role only its own sessions."""
 
 INVALID_INDEXES = f"""
 SELECT n.nspname, c.relname, format('%%I.%%I', n.nspname, c.relname)
@@ -112,7 +112,7 @@ WHERE p.pid = %s
 
 
 def server_facts(connection: psycopg.Connection, database: Database) -> ServerFacts:
-    """Ask the server who it is, and who we are to it."""
+    """Read the server's version and role, and the database and user of the connection."""
     row = connection.execute(SERVER_FACTS).fetchone()
     assert row is not None
     name, user, version, standby = row
@@ -127,18 +127,18 @@ def server_facts(connection: psycopg.Connection, database: Database) -> ServerFa
 
 
 def connected_host(connection: psycopg.Connection) -> str:
-    """Name the host that answered, which with several hosts is one of them."""
+    """Return the host that this connection uses, one of possibly several in the URL."""
     info = connection.info
     return info.host if info.host.startswith("/") else f"{info.host}:{info.port}"
 
 
 def schema_exists(connection: psycopg.Connection, schema: str) -> bool:
-    """Look whether the schema is there."""
+    """Return whether the schema exists."""
     return connection.execute(SCHEMA_EXISTS, (schema,)).fetchone() == (True,)
 
 
 def lock_holders(connection: psycopg.Connection, key: int) -> tuple[LockHolder, ...]:
-    """List the sessions that hold the advisory lock with a 64-bit ``key``."""
+    """List the sessions that hold the advisory lock with this 64-bit key."""
     unsigned = key % 2**64
     rows = connection.execute(LOCK_HOLDERS, (unsigned >> 32, unsigned & 0xFFFFFFFF))
     return tuple(
@@ -148,14 +148,14 @@ def lock_holders(connection: psycopg.Connection, key: int) -> tuple[LockHolder, 
 
 
 def blockers_of(connection: psycopg.Connection, pid: int) -> tuple[Blocker, ...]:
-    """List the sessions for whose locks a session waits, the oldest transaction first."""
+    """List the sessions that block a session, oldest transaction first."""
     return _blockers(connection.execute(BLOCKERS, (pid,)))
 
 
 def holders_in(
     connection: psycopg.Connection, schema: str, table: str | None = None
 ) -> tuple[Blocker, ...]:
-    """List the other sessions that hold a lock on ``table``, or on any of the schema's."""
+    """List the other sessions that hold a lock on ``table``, or on any table of the schema."""
     return _blockers(connection.execute(HOLDERS_IN, {"schema": schema, "table": table}))
 
 
@@ -174,7 +174,7 @@ def _blockers(rows: Iterable[tuple[Any, ...]]) -> tuple[Blocker, ...]:
 
 
 def describe_sessions(blockers: Sequence[Blocker]) -> str:
-    """Name sessions so that an operator finds them: pid, application, user, age."""
+    """Identify sessions for an operator: pid, application, user, state, last query."""
     return ", ".join(
         f"pid {blocker.pid} ({blocker.application or 'unnamed'}, user {blocker.user},"
         f" {blocker.state}{_since(blocker)})"
@@ -189,7 +189,7 @@ def _since(blocker: Blocker) -> str:
 
 
 def index_progress(connection: psycopg.Connection, pid: int) -> str | None:
-    """Tell how far the index build of a session has come, in the server's own terms.
+    """Read the progress of the index that a session is building, in PostgreSQL's terms.
 
     Source: PostgreSQL manual, "CREATE INDEX Progress Reporting".
     """
@@ -205,26 +205,26 @@ def invalid_indexes(
 ) -> tuple[tuple[str, str], ...]:
     """List the indexes that a failed ``CONCURRENTLY`` left behind: schema and name, unquoted.
 
-    ``schema`` is where to look; None means everywhere but in PostgreSQL's own schemas.
+    None as ``schema`` means all schemas except PostgreSQL's own.
     """
     rows = connection.execute(INVALID_INDEXES, {"schema": schema})
     return tuple((row[0], row[1]) for row in rows)
 
 
 def all_invalid_indexes(connection: psycopg.Connection) -> frozenset[str]:
-    """List the invalid indexes of the whole database, as SQL writes their names."""
+    """List the invalid indexes of the database as qualified, quoted names."""
     rows = connection.execute(INVALID_INDEXES, {"schema": None})
     return frozenset(row[2] for row in rows)
 
 
 def table_sizes(connection: psycopg.Connection, schema: str) -> tuple[TableSize, ...]:
-    """List the tables in ``schema`` with the server's estimates of their rows."""
+    """List the tables of a schema with the server's row estimates."""
     rows = connection.execute(TABLE_SIZES, (schema,))
     return tuple(TableSize(name=name, estimated_rows=estimate) for name, estimate in rows)
 
 
 def extensions_in(connection: psycopg.Connection, schema: str) -> tuple[str, ...]:
-    """List the extensions whose objects live in ``schema``."""
+    """List the extensions whose objects are in the schema."""
     return tuple(row[0] for row in connection.execute(EXTENSIONS_IN, (schema,)))
 
 
@@ -236,10 +236,10 @@ def server_major(connection: psycopg.Connection) -> int:
 def invalid_indexes_of(
     connection: psycopg.Connection, table: str, index: str | None
 ) -> tuple[tuple[str, str], ...]:
-    """Look for invalid indexes of a table that nobody is building; names are as SQL writes them.
+    """List the invalid indexes of a table that no session is building.
 
-    ``index`` is the name of one; None means those that PostgreSQL has named.
-    Returns schema and name of each, unquoted.
+    ``table`` and ``index`` are names as written in SQL. None as ``index`` means the indexes that
+    PostgreSQL named. Returns the schema and name of each index, unquoted.
     """
     rows = connection.execute(INVALID_INDEXES_OF, {"index": index, "table": table})
     return tuple((row[0], row[1]) for row in rows)

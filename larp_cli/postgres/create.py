@@ -1,4 +1,4 @@
-"""Creating the database itself, also when several do so at once."""
+"""Create the database, safely even if several processes do so at once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from larp_cli.postgres.database import Database
 
 MAINTENANCE_DATABASES = ("postgres", "template1")
-"""Where one connects to create another database, in the order in which createdb tries."""
+"""Databases to connect to for CREATE DATABASE, in the order that createdb tries them."""
 
 
 def ensure_database(database: Database, observer: Observer) -> bool:
-    """Create the database where it is missing; returns whether it was.
+    """Create the database if it is missing. Return whether it was created.
 
     Raises:
-        DatabaseUnreachable: The server did not answer, or refused us.
+        DatabaseUnreachable: The server did not answer, or refused the connection.
         CommandFailed: The user may not create databases.
     """
     try:
@@ -36,7 +36,7 @@ def ensure_database(database: Database, observer: Observer) -> bool:
 
 
 def _create(database: Database, observer: Observer) -> bool:
-    # template0 is never in use, so that two who create at once do not disturb each other.
+    # template0 has no sessions, so two concurrent CREATE DATABASE do not block each other.
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(
         sql.Identifier(database.name)
     )
@@ -45,7 +45,7 @@ def _create(database: Database, observer: Observer) -> bool:
         try:
             connection.execute(statement)
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            return False  # another larp was quicker
+            return False  # another process created it first
         except psycopg.errors.InsufficientPrivilege as error:
             command = shlex.join(["createdb", "-O", database.url.user, database.name])
             raise CommandFailed(
@@ -60,7 +60,7 @@ def _create(database: Database, observer: Observer) -> bool:
 def _maintenance_connection(database: Database) -> psycopg.Connection:
     failure: DatabaseUnreachable | None = None
     for name in MAINTENANCE_DATABASES:
-        # Of several that create it at once the others wait for a lock; that is no failure.
+        # Concurrent creators wait for a lock here. That is no failure, so no lock timeout.
         place = replace(database.at(name), lock_timeout=None)
         try:
             connection = place.connect()
@@ -68,7 +68,7 @@ def _maintenance_connection(database: Database) -> psycopg.Connection:
             failure = failure or error
             continue
         try:
-            # What is about to begin needs the mutex: refuse before anything is changed.
+            # The migration needs the advisory lock: refuse before anything is changed.
             require_session(place, connection)
         except BaseException:
             connection.close()

@@ -1,4 +1,4 @@
-"""SQLAlchemy's synchronous engine and its pool, on our own way to connect."""
+"""SQLAlchemy's synchronous engine and pool, with larp's own way to connect."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ _URL_OPTION = "larp_url"
 
 
 class PoolExhausted(TooManyConnections):
-    """Every connection of our own pool stayed in use."""
+    """All connections of the process's own pool stayed in use."""
 
-    phrase = "has connections left, but all of our own pool stayed in use"
-    advice = "raise DATABASE_POOL_SIZE, or look for sessions that are not closed"
+    phrase = "has free connections, but all connections of this process's pool are in use"
+    advice = "raise DATABASE_POOL_SIZE, or find sessions that are not closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolOptions:
-    """How many connections are kept, and how long anything waits for one."""
+    """Size and timeouts of a connection pool."""
 
     size: int = 20
     """Connections kept open."""
     max_overflow: int = 0
-    """Connections opened beyond them under load."""
+    """Extra connections opened under load."""
     timeout: float = 10.0
-    """Seconds to wait for one of them to be free."""
+    """Seconds to wait for a free connection."""
     connect_timeout: float = 10.0
-    """Seconds to open one, over all hosts together."""
+    """Seconds to open a connection, over all hosts together."""
     statement_timeout: float | None = None
-    """Seconds until the server cancels a statement; None leaves the server's own."""
+    """Seconds until the server cancels a statement; None keeps the server's setting."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Take what the ``DATABASE_*`` settings say."""
+        """Read the options from the ``DATABASE_*`` settings."""
         return cls(
             size=settings.database_pool_size,
             max_overflow=settings.database_max_overflow,
@@ -65,11 +65,11 @@ class PoolOptions:
 def create_engine(
     url: DatabaseUrl, options: PoolOptions | None = None, *, application_name: str = "larp"
 ) -> sa.Engine:
-    """Make an engine with a pool of connections; none is opened yet.
+    """Create an engine with a connection pool. It opens no connection yet.
 
-    A connection that died in the pool is noticed when it is taken (``pool_pre_ping``), and
-    replaced. An unreachable database raises our own errors, also through SQLAlchemy; errors
-    of a statement (``IntegrityError`` and the like) stay SQLAlchemy's.
+    ``pool_pre_ping`` replaces connections that died in the pool. An unreachable database raises
+    larp's own errors, even through SQLAlchemy. Errors of a statement, such as
+    ``IntegrityError``, stay SQLAlchemy's.
     """
     options = options or PoolOptions()
 
@@ -83,7 +83,7 @@ def create_engine(
         )
 
     engine = sa.create_engine(
-        # For display alone: libpq gets its own parameters, from the creator.
+        # For display only: the creator passes the parameters to libpq.
         sa.URL.create("postgresql+psycopg", url.user, host=url.host, database=url.database),
         creator=creator,
         execution_options={_URL_OPTION: url},
@@ -98,13 +98,13 @@ def create_engine(
 
 
 def check_connection(target: sa.Engine | DatabaseUrl, *, timeout: float = 5.0) -> float:
-    """Ask the database for an answer, and give the seconds it took.
+    """Run a query and return the seconds it took.
 
-    ``target`` is an engine of `create_engine`, whose pool is then asked for the connection,
-    or a URL, to which a new one is opened. ``timeout`` bounds all of it by the wall clock.
+    ``target`` is an engine from `create_engine`, whose pool provides the connection, or a URL,
+    to which a new connection is opened. ``timeout`` limits the total wall-clock time.
 
     Raises:
-        DatabaseFailure: no answer, or not in time.
+        DatabaseFailure: The database did not answer in time.
     """
     url = _url_of(target)
     began = time.monotonic()
@@ -135,9 +135,9 @@ def _url_of(target: sa.Engine | DatabaseUrl) -> DatabaseUrl:
 
 
 def _translate_unreachable(context: ExceptionContext) -> ServerUnreachable | None:
-    """Replace SQLAlchemy's error by ours where the server, not the statement, is at fault."""
+    """Raise larp's error instead of SQLAlchemy's if the server, not the statement, is at fault."""
     original = driver_error(context.original_exception)
-    # The pool itself handles the error of its own ping, by connecting anew.
+    # The pool handles errors of its own ping by reconnecting.
     if context.is_pre_ping or context.engine is None or not isinstance(original, psycopg.Error):
         return None
     failure = translate(original, _url_of(context.engine))

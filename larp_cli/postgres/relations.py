@@ -1,7 +1,7 @@
-"""How big tables are, by name: estimates from the catalog, without a lock on the tables.
+"""Table sizes by name: estimates from the catalog, without locking the tables.
 
-``pg_total_relation_size`` would be exact, but it locks the table, and so waits behind
-whoever holds it exclusively.
+``pg_total_relation_size`` would be exact, but it locks the table and waits behind an exclusive
+lock.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ LEFT JOIN sizes s ON s.root = d.root
 def tables_by_name(
     connection: psycopg.Connection, names: Iterable[tuple[str | None, str]]
 ) -> dict[tuple[str | None, str], TouchedTable]:
-    """Find those of the named tables that exist; the name of an index finds its table."""
+    """Return the tables that exist among these names. The name of an index finds its table."""
     written = list(names)
     rows = connection.execute(
         SIZES_BY_NAME, ([schema for schema, _ in written], [name for _, name in written])

@@ -1,4 +1,4 @@
-"""Sessions: one unit of work each, committed or rolled back as a whole."""
+"""SQLAlchemy sessions: one unit of work each, committed or rolled back as a whole."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from larp_cli.settings import load_settings
 
 
 def session_factory(engine: sa.Engine) -> sessionmaker[Session]:
-    """Make what makes the sessions of an engine.
+    """Return a session factory for an engine.
 
-    Objects stay usable after the commit: expired ones would be loaded again one by one, or
-    fail once the session is closed.
+    Objects stay usable after a commit. By default SQLAlchemy expires them: each would be loaded
+    again, or fail once the session is closed.
     """
     return sessionmaker(engine, expire_on_commit=False)
 
 
 @cache
 def default_session_factory() -> sessionmaker[Session]:
-    """Make, once in a process, the factory for the database that the settings name.
+    """Return the session factory for the configured database, created once per process.
 
     Raises:
-        ConfigurationError: the settings are wrong, or name no database.
+        ConfigurationError: The settings are invalid, or DATABASE_URL is not set.
     """
     settings = load_settings()
     if settings.database_url is None:
         raise ConfigurationError(
-            "DATABASE_URL is not set, and a session needs a database that is up",
+            "DATABASE_URL is not set, and a session needs a running database",
             hint="larp config template > .env",
         )
     url = normalise_url(settings.database_url.get_secret_value())
@@ -43,18 +43,18 @@ def default_session_factory() -> sessionmaker[Session]:
 
 @contextmanager
 def session_scope(factory: sessionmaker[Session] | None = None) -> Iterator[Session]:
-    """Give a session for one unit of work: commit at the end, roll back on an error, close.
+    """Open a session for one unit of work: commit at the end, roll back on an error, close.
 
-    Without a factory it is for the database that the settings name.
+    Without a factory it uses the configured database.
     """
     with (factory or default_session_factory()).begin() as session:
         yield session
 
 
 def get_db_session() -> Iterator[Session]:
-    """Yield a session as `session_scope` does, for a framework to inject.
+    """Yield a session like `session_scope`, for dependency injection.
 
-    It takes no parameter, as FastAPI's ``Depends`` would read one from the request.
+    It takes no parameters, because FastAPI's ``Depends`` would read them from the request.
     """
     with session_scope() as session:
         yield session

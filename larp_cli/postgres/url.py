@@ -1,8 +1,8 @@
-"""The database's URL: taken in every spelling people use, handed to libpq as libpq knows it.
+"""Database URLs: accept every common spelling and pass the result to libpq.
 
-libpq itself parses the URL and fills in what the environment, the service file and its
-own defaults add, so that hosts, sockets, ``PG*`` and ``PGSERVICE`` mean here exactly what
-they mean to ``psql``. Nothing here opens a connection.
+libpq parses the URL and adds what the environment, the service file and its defaults provide.
+So hosts, sockets, ``PG*`` and ``PGSERVICE`` mean the same as for ``psql``. Nothing in this
+module opens a connection.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SCHEMES = (
     "postgresql+asyncpg",
 )
 
-# asyncpg's and SQLAlchemy's own parameters that libpq has under another name, or not at all:
+# Parameters of asyncpg and SQLAlchemy that libpq calls differently or does not have:
 # https://magicstack.github.io/asyncpg/current/api/index.html#asyncpg.connection.connect
 _RENAMED = {"ssl": "sslmode", "database": "dbname"}
 _DROPPED = frozenset(
@@ -49,47 +49,55 @@ _DROPPED = frozenset(
 )
 _SSL_WORDS = {"true": "require", "on": "require", "1": "require", "false": "disable"}
 
-# Parts of libpq's own messages, and what we say instead: libpq echoes the faulty text,
-# which may be a piece of a password. (fe-connect.c, conninfo_uri_parse_options)
+# Parts of libpq's messages, and what larp says instead. libpq repeats the invalid text, which
+# may be part of a password. Source: conninfo_uri_parse_options in fe-connect.c.
 _FAULTS = (
-    ("invalid percent-encoded", "holds a % that starts no escape", "write % in a password as %25"),
-    ("forbidden value %00", "holds an encoded NUL character", "remove the %00"),
-    ("unexpected spaces", "holds a space", "write a space as %20"),
-    ("IPv6", "has a faulty IPv6 address", "write it in brackets: postgresql://[::1]:5432/larp"),
-    ("separator", "has a faulty query", "write it as ?name=value&name=value, = in a value as %3D"),
+    (
+        "invalid percent-encoded",
+        "contains a % that does not start an escape",
+        "write % in a password as %25",
+    ),
+    ("forbidden value %00", "contains an encoded NUL character", "remove the %00"),
+    ("unexpected spaces", "contains a space", "write a space as %20"),
+    ("IPv6", "has an invalid IPv6 address", "write it in brackets: postgresql://[::1]:5432/larp"),
+    (
+        "separator",
+        "has an invalid query",
+        "write it as ?name=value&name=value, = in a value as %3D",
+    ),
     (
         "definition of service",
         "names a service that is not in the service file",
         "set PGSERVICEFILE",
     ),
-    ("local user", "names no user, and neither does this system", "write it like " + EXAMPLE),
+    ("local user", "names no user, and the system account has no name", "write it like " + EXAMPLE),
     ("weak sslmode", "has too weak an sslmode for sslrootcert=system", "use sslmode=verify-full"),
     ("could not match", "does not give one port for each host", "write host1:5432,host2:5432"),
 )
 
 _PROBE = "load_balance_hosts"
-"""The last option libpq validates before it opens a socket, since PostgreSQL 16."""
+"""The last option that libpq validates before it opens a socket, since PostgreSQL 16."""
 _PROBE_VALUE = "larp-stops-here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """One place where the server may be found."""
+    """One host on which the server may run."""
 
     name: str
     """Host name, address, or directory of a Unix socket."""
     address: str
-    """``hostaddr``: the address to use without looking ``name`` up; empty if not given."""
+    """``hostaddr``: the address to use instead of resolving ``name``; empty if not given."""
     port: str
 
     @property
     def is_socket(self) -> bool:
-        """Tell whether this is a Unix socket; ``@`` starts an abstract one."""
+        """Whether this is a Unix socket. ``@`` starts the name of an abstract one."""
         return self.name.startswith(("/", "@"))
 
     @property
     def is_local(self) -> bool:
-        """Tell whether this is this very machine."""
+        """Whether this is the local machine."""
         if self.is_socket or (self.name == "localhost" and not self.address):
             return True
         try:
@@ -98,7 +106,7 @@ class Host:
             return False
 
     def __str__(self) -> str:
-        """Show it as people write it: ``db:5432``, ``[::1]:5432``, ``/tmp/.s.PGSQL.5432``."""
+        """Write the host with its port: ``db:5432``, ``[::1]:5432``, ``/tmp/.s.PGSQL.5432``."""
         if self.is_socket:
             return f"{self.name}/.s.PGSQL.{self.port}"
         name = self.name or self.address
@@ -107,21 +115,21 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseUrl:
-    """Where the database is, and as whom to enter it.
+    """The host, database and user to connect to.
 
-    Made by `normalise_url`. Neither ``str`` nor ``repr`` shows a secret.
+    `normalise_url` creates it. Neither ``str`` nor ``repr`` shows a secret.
     """
 
     parameters: Mapping[str, str] = field(repr=False, hash=False)
-    """What the URL gives, under libpq's names, password included; for ``psycopg.connect``."""
+    """The URL's parameters under libpq's names, **password included**, for ``psycopg.connect``."""
     database: str
     user: str
     hosts: tuple[Host, ...]
     setting: str = field(default="DATABASE_URL", compare=False)
-    """Name of the setting that it came from."""
+    """Name of the setting with this URL."""
 
     def with_database(self, name: str) -> DatabaseUrl:
-        """Give the URL of another database on the same server."""
+        """Return the URL of another database on the same server."""
         return resolved({**self.parameters, "dbname": name}, setting=self.setting)
 
     @property
@@ -136,17 +144,17 @@ class DatabaseUrl:
 
     @property
     def address(self) -> str:
-        """The hosts with their ports, as people write them."""
+        """The hosts with their ports, joined by commas."""
         return ",".join(str(host) for host in self.hosts)
 
     @property
     def is_local(self) -> bool:
-        """Tell whether every host is this very machine."""
+        """Whether every host is the local machine."""
         return all(host.is_local for host in self.hosts)
 
     @property
     def safe(self) -> str:
-        """The URL without password and parameters: for people, and for ``psql`` to take."""
+        """The URL without password and parameters. It works with ``psql``."""
         path = quote(self.database, safe="")
         user = f"{quote(self.user, safe='')}@" if self.user else ""
         if any(host.is_socket for host in self.hosts):
@@ -155,10 +163,10 @@ class DatabaseUrl:
         return f"postgresql://{user}{self.address}/{path}"
 
     def environment(self) -> dict[str, str]:
-        """Give the ``PG*`` variables by which psql or pg_dump enter the same database.
+        """Return the ``PG*`` variables that make psql or pg_dump use the same database.
 
-        The way to hand a password to another program: an argument list is public.
-        Parameters that have no variable (keepalives and the like) are left out.
+        Use this to pass a password to a program: other users can see argument lists. Parameters
+        without a variable, such as keepalives, are left out.
         """
         names = _variables()
         given = {**self.parameters, "dbname": self.database}
@@ -170,13 +178,13 @@ class DatabaseUrl:
 
 
 def normalise_url(text: str, *, setting: str = "DATABASE_URL") -> DatabaseUrl:
-    """Take a URL apart as libpq does.
+    """Parse a URL as libpq does.
 
-    ``setting`` is the name under which the user knows the URL.
+    ``setting`` is the name of the setting, for error messages.
 
     Raises:
-        ConfigurationError: it is no PostgreSQL URL, or libpq does not accept it. The text
-            never holds the URL or a part of it.
+        ConfigurationError: This is not a PostgreSQL URL, or libpq rejects it. The message never
+            contains any part of the URL.
     """
     uri = _libpq_uri(text.strip(), setting)
     try:
@@ -187,10 +195,10 @@ def normalise_url(text: str, *, setting: str = "DATABASE_URL") -> DatabaseUrl:
 
 
 def resolved(parameters: Mapping[str, str], *, setting: str = "DATABASE_URL") -> DatabaseUrl:
-    """Make a URL of what one gives, under libpq's names: `DatabaseUrl.parameters`.
+    """Create a URL from parameters under libpq's names (`DatabaseUrl.parameters`).
 
     Raises:
-        ConfigurationError: libpq does not accept it.
+        ConfigurationError: libpq rejects the parameters.
     """
     parameters = dict(parameters)
     options = _resolve(parameters, setting)
@@ -204,7 +212,7 @@ def resolved(parameters: Mapping[str, str], *, setting: str = "DATABASE_URL") ->
 
 
 def _variables() -> dict[str, str]:
-    """Give libpq's environment variable for each of its options that has one."""
+    """Map each option of libpq to its environment variable, if it has one."""
     return {
         option.keyword.decode(): option.envvar.decode()
         for option in pq.Conninfo.get_defaults()
@@ -213,7 +221,7 @@ def _variables() -> dict[str, str]:
 
 
 def _libpq_uri(text: str, setting: str) -> str:
-    """Spell the URL as libpq wants it: its scheme, and its names of parameters."""
+    """Rewrite the URL with the scheme and parameter names that libpq uses."""
     scheme, separator, rest = text.partition("://")
     if not separator or scheme.lower() not in _SCHEMES:
         raise ConfigurationError(
@@ -222,7 +230,7 @@ def _libpq_uri(text: str, setting: str) -> str:
         )
     if "\0" in rest or not rest.isprintable():
         raise ConfigurationError(
-            f"{setting} holds a character that cannot be printed",
+            f"{setting} contains a character that is not printable",
             hint="write it percent-encoded, a newline as %0A",
         )
     credentials, at, _ = rest.partition("@")
@@ -230,8 +238,8 @@ def _libpq_uri(text: str, setting: str) -> str:
         credentials = at = ""
     head, question, query = rest.removeprefix(credentials + at).partition("?")
     if "@" in head:
-        # libpq reads user:pass/word@host as host "user" with port "pass", and user:p@ss@host
-        # as host "ss@host": pieces of a password that it then shows in its messages.
+        # libpq parses user:pass/word@host as host "user" with port "pass", and user:p@ss@host as
+        # host "ss@host". Its messages would then show parts of the password.
         raise ConfigurationError(
             f"{setting} has an unescaped @ or / in its user, password or database name",
             hint="write @ as %40 and / as %2F",
@@ -240,7 +248,7 @@ def _libpq_uri(text: str, setting: str) -> str:
 
 
 def _libpq_query(query: str) -> str:
-    """Translate the parameters that only asyncpg or SQLAlchemy know, or drop them."""
+    """Translate or drop the parameters that only asyncpg or SQLAlchemy know."""
     parts = [part.partition("=") for part in query.split("&")]
     kept = [
         _renamed(name, value) if separator else name
@@ -270,12 +278,12 @@ def _places(parts: list[tuple[str, str, str]]) -> list[str]:
 
 
 def _faulty(said: str, uri: str, setting: str) -> ConfigurationError:
-    """Say what libpq finds wrong, without the text it echoes."""
+    """Explain libpq's error without the text that libpq repeats from the URL."""
     for fragment, fault, hint in _FAULTS:
         if fragment in said:
             return ConfigurationError(f"{setting} {fault}", hint=hint)
     unknown = re.search(r'invalid URI query parameter: "([a-z_]+)"', said)
-    # Without a second @ nothing of a password can have slipped into the query.
+    # Without a second @, the query cannot contain part of a password.
     if unknown and uri.rpartition("@")[2].partition("?")[2]:
         return ConfigurationError(
             f"{setting} has a query parameter that libpq does not know: {unknown[1]}",
@@ -294,11 +302,10 @@ def _faulty(said: str, uri: str, setting: str) -> ConfigurationError:
 
 
 def _resolve(parameters: Mapping[str, str], setting: str) -> dict[str, str]:
-    """Ask libpq for every option it would use: URL, service file, environment, defaults.
+    """Get every option that libpq would use: from URL, service file, environment, defaults.
 
-    It is told an impossible value for the option it checks last, so that it stops there,
-    before it opens a socket. The password is kept out: without one it would read, and
-    perhaps complain about, the password file.
+    An invalid value for the option that libpq checks last makes it stop before it opens a
+    socket. A dummy password keeps it from reading the password file.
     """
     if parameters.get(_PROBE) not in (None, "disable", "random"):
         raise _faulty(f"invalid {_PROBE} value", "", setting)
@@ -309,7 +316,7 @@ def _resolve(parameters: Mapping[str, str], setting: str) -> dict[str, str]:
         if _PROBE_VALUE not in said:
             raise _faulty(said, "", setting)
         options = {o.keyword.decode(): o.val.decode() for o in connection.info if o.val}
-        # The host that libpq falls back to is no option: it is a socket fixed when built.
+        # libpq's default host is not among the options: it is a socket directory fixed at build.
         return {"host": connection.host.decode(), **options} if _is_bare(options) else options
     finally:
         connection.finish()

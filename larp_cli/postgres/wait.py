@@ -1,4 +1,4 @@
-"""Waiting for a database that is not up yet."""
+"""Wait for a database that is not up yet."""
 
 from __future__ import annotations
 
@@ -19,44 +19,43 @@ if TYPE_CHECKING:
     from larp_cli.postgres.database import Database
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-"""Seconds between two tries: doubled after each, up to the longest."""
+"""Seconds between attempts: doubled after each one, up to the longest."""
 
 
 def wait_for_database(database: Database, observer: Observer, *, timeout: float) -> DatabaseReady:
-    """Try until the database answers a query; an open port is not enough.
+    """Retry until the database answers a query. An open port is not enough.
 
-    Only errors that may pass by themselves are waited out: a wrong password is told at once.
+    Only errors that can pass by themselves are retried. A wrong password fails at once.
 
     Args:
-        database: The database.
-        observer: Told why it is not there yet, once a reason.
-        timeout: Seconds to go on trying; 0 tries once.
+        database: The database to wait for.
+        observer: Gets each reason why the database does not answer yet.
+        timeout: Seconds to keep trying; 0 tries once.
 
     Raises:
-        DatabaseUnreachable: The last error, when the time is up.
+        DatabaseUnreachable: The time is up. This is the last error.
     """
     began = time.monotonic()
-    pause, told = FIRST_PAUSE, ""
+    pause, reported = FIRST_PAUSE, ""
     observer.started(f"waiting for {database.url.safe}")
     while True:
         left = began + timeout - time.monotonic()
         try:
-            patience = min(database.connect_timeout, max(left, 1.0))
-            facts = _facts(database, patience)
+            facts = _read_facts(database, min(database.connect_timeout, max(left, 1.0)))
             return DatabaseReady(server=facts, waited_seconds=time.monotonic() - began)
         except DatabaseFailure as failure:
             left = began + timeout - time.monotonic()
             if not failure.transient or left <= 0:
                 raise
-            if failure.message != told:
-                told = failure.message
-                observer.waiting(told)
+            if failure.message != reported:
+                reported = failure.message
+                observer.waiting(reported)
         time.sleep(min(pause, left))
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def _facts(database: Database, seconds: float) -> ServerFacts:
-    """Connect and ask, within so many seconds: after the login libpq itself waits for ever."""
+def _read_facts(database: Database, seconds: float) -> ServerFacts:
+    """Connect and query within ``seconds``. After the login libpq has no timeout itself."""
     deadline = time.monotonic() + seconds
     with translated_errors(database.url):
         connection = replace(database, connect_timeout=seconds).connect()
@@ -69,5 +68,5 @@ def _facts(database: Database, seconds: float) -> ServerFacts:
             try:
                 return within(deadline - time.monotonic(), ask)
             finally:
-                with suppress(OSError):  # the server hung up first
+                with suppress(OSError):  # the server closed it first
                     line.shutdown(socket.SHUT_RDWR)
