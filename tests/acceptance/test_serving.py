@@ -140,9 +140,10 @@ def test_any_other_method_is_answered_with_those_that_are_allowed(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_path_that_is_none_is_a_problem_document(ready: Running) -> None:
-    """404 with the request's id, also in its header."""
-    answer = ready.ask("/nowhere/", x_request_id="abc-123")
+@pytest.mark.parametrize("path", ["/nowhere/", "/docs/", "/health/ready/"])
+def test_a_path_that_is_none_is_a_problem_document(ready: Running, path: str) -> None:
+    """404 with the request's id, also in its header; a slash at the end redirects nowhere."""
+    answer = ready.ask(path, x_request_id="abc-123")
 
     assert answer.status == 404
     assert answer.said["request_id"] == answer.headers["x-request-id"] == "abc-123"
