@@ -15,6 +15,7 @@ from larp_cli.bookkeeping.environment import (
 from larp_cli.bookkeeping.ledger import Ledger
 from larp_cli.errors import ConfigurationError
 from larp_cli.hints import suggest_newer_code
+from larp_cli.migrations.alembic_api import list_upgrade_steps
 from larp_cli.migrations.graph import find_heads, find_unknown, has_every_revision
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.run.lock import migration_mutex
@@ -136,7 +137,7 @@ def plan_upgrade(
             hint=f"alembic -c {project.config_file} merge heads, or larp db migrate heads",
         )
     with explained(project.config_file):
-        steps = project.script._upgrade_revs(target, current)  # type: ignore[arg-type]
+        steps = list_upgrade_steps(project.script, target, current)
     return steps_of_revisions(steps)
 
 

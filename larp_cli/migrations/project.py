@@ -6,14 +6,19 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
+from larp_cli.migrations.alembic_api import (
+    Adjust,
+    Work,
+    list_version_locations,
+    open_environment,
+)
 from larp_cli.migrations.env_file import WrittenVersionTable, version_table
 from larp_cli.migrations.graph import RevisionGraph
 from larp_cli.migrations.revision_reader import find_script_directory, read_graph
@@ -25,8 +30,8 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, MigrationStep
     from alembic.script import ScriptDirectory
 
-type Steps = Callable[[Any, MigrationContext], Iterable[MigrationStep]]
-"""What Alembic calls the work: (current heads, context) to the steps to run."""
+_HEADS: dict[str, Any] = {"starting_rev": None, "destination_rev": "heads", "tag": None}
+"""What an env.py hears that asks for the arguments of the command line."""
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -103,7 +108,7 @@ class Project:
         Raises:
             ConfigurationError: There is no directory of revision files.
         """
-        places = [Path(place) for place in self.script._version_locations]
+        places = list_version_locations(self.script)
         if not any(place.is_dir() for place in places):
             raise ConfigurationError(
                 f"there is no directory {places[0]}, where the revisions of {self.config_file}"
@@ -114,103 +119,104 @@ class Project:
     def run_environment(
         self,
         connection: sa.Connection,
-        steps: Steps,
+        work: Work,
         *,
-        destination_rev: str = "heads",
+        read_only: bool = False,
+        adjust: Adjust | None = None,
         **options: Any,
     ) -> None:
-        """Run the project's env.py once on ``connection``, with ``steps`` as the work.
+        """Run the project's env.py once on ``connection``, and do ``work`` in it.
 
-        What env.py and the revisions print goes to stderr, and logging is put back as
-        it was: stdout belongs to the result.
+        What env.py and the revisions print goes to stderr, because stdout belongs to the
+        result, and logging is put back as it was.
 
         Args:
             connection: The one to work on.
-            steps: The work.
-            destination_rev: What an env.py hears that asks for the revision argument.
+            work: What to do.
+            read_only: Whether nothing is to be created, not even the version table.
+            adjust: Changes the options with which env.py calls ``configure()``.
             options: Further ones of Alembic's EnvironmentContext.
 
         Raises:
             ConfigurationError: env.py works on another connection, or calls sys.exit.
             CommandFailed: A revision does, or perhaps env.py.
         """
-        from alembic.runtime.environment import EnvironmentContext
-
-        from larp_cli.migrations.prelude import watch
-
         if connection.in_transaction():
             # Alembic would take it for somebody else's transaction, commit nothing, and
             # report success.
             raise AssertionError("the connection given to Alembic is in a transaction")
+        environment = open_environment(
+            self._config(connection),
+            self.script,
+            self._on(connection, work),
+            read_only=read_only,
+            adjust=adjust,
+            **_HEADS,
+            **options,
+        )
+        self._run(environment, runs_revisions=not read_only)
 
-        def checked(heads: Any, context: MigrationContext) -> Iterable[MigrationStep]:
-            if context.connection is not connection:
-                # It may be another database altogether, and no mutex guards it.
+    def _on(self, connection: sa.Connection, work: Work) -> Work:
+        """Refuse to work on any other connection: no mutex guards what it may lead to."""
+
+        def checked(stamps: Any, context: MigrationContext) -> Iterable[MigrationStep]:
+            if context.bind is not connection:
                 raise ConfigurationError(
                     f"the env.py of {self.config_file} makes a connection of its own",
                     hint='let it take its connection from config.attributes["connection"]',
                 )
-            return steps(heads, context)
+            return work(stamps, context)
 
-        config = self._config(connection)
-        environment = EnvironmentContext(
-            config,
-            self.script,
-            fn=checked,
-            starting_rev=None,
-            destination_rev=destination_rev,
-            tag=None,
-            **options,
-        )
-        watch(environment)
-        self._run(environment)
+        return checked
 
     def run_offline(
-        self, connection: sa.Connection | None, steps: Steps, current: tuple[str, ...]
+        self,
+        connection: sa.Connection | None,
+        work: Work,
+        stamps: tuple[str, ...],
+        *,
+        adjust: Adjust,
     ) -> None:
         """Run the project's env.py once in offline mode, where SQL is written and not run.
 
         Args:
             connection: For an env.py that asks for one even so.
-            steps: The work, which has to take the SQL from the context's output buffer.
-            current: The revisions to start from.
+            work: What to do.
+            stamps: The revisions to start from.
+            adjust: Changes the options with which env.py calls ``configure()``.
 
         Raises:
             CommandFailed: A revision calls sys.exit, or env.py does.
         """
-        from alembic.runtime.environment import EnvironmentContext
-
         config = self._config(connection)
         section = config.config_ini_section
         url = config.file_config.get(section, "sqlalchemy.url", raw=True, fallback="")
         if not url.startswith("postgres"):
             # What `alembic init` writes is a placeholder; offline only the dialect counts.
             config.set_main_option("sqlalchemy.url", "postgresql+psycopg://")
-        environment = EnvironmentContext(
-            config,
-            self.script,
-            fn=steps,
-            as_sql=True,
-            starting_rev=current or None,
-            destination_rev="heads",
-            output_buffer=StringIO(),
-        )
-        self._run(environment)
+        start = {**_HEADS, "as_sql": True, "starting_rev": stamps or None}
+        environment = open_environment(config, self.script, work, adjust=adjust, **start)
+        self._run(environment, runs_revisions=True)
 
-    def _run(self, environment: EnvironmentContext) -> None:
+    def _run(self, environment: EnvironmentContext, *, runs_revisions: bool) -> None:
         try:
             with environment, logging_kept(), stdout_to_stderr():
                 self.script.run_env()
         except SystemExit as error:  # would end larp without a word, even as a success
             call = f"called sys.exit({error.code!r})"
-            if environment.context_opts.get("dont_mutate"):  # no revision runs then
-                raise ConfigurationError(f"the env.py of {self.config_file} {call}") from error
-            raise CommandFailed(f"a revision or the env.py of {self.config_file} {call}") from error
+            if runs_revisions:
+                message = f"a revision or the env.py of {self.config_file} {call}"
+                raise CommandFailed(message) from error
+            raise ConfigurationError(f"the env.py of {self.config_file} {call}") from error
 
-    def _config(self, connection: sa.Connection | None) -> Config:
+    def open_config(self) -> Config:
+        """Read the project's configuration; what Alembic says goes to stderr."""
         from alembic.config import Config
 
-        config = Config(self.config_file, stdout=sys.stderr)
+        return Config(self.config_file, stdout=sys.stderr)
+
+    def _config(self, connection: sa.Connection | None) -> Config:
+        config = self.open_config()
         config.attributes.update(connection=connection, configure_logger=False)
         if self.schema is not None:
             config.attributes["schema"] = self.schema

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from larp_cli.errors import Refused
+from larp_cli.migrations.alembic_api import list_downgrade_steps
 from larp_cli.migrations.guard import Ask, Consent, Stake, examine, require_consent
 from larp_cli.migrations.migrate import require_known
 from larp_cli.migrations.project import explained
@@ -138,7 +139,7 @@ def plan_downgrade(
     """
     require_known(database, project, current)
     with explained(project.config_file):
-        steps = project.script._downgrade_revs(target, current)  # type: ignore[arg-type]
+        steps = list_downgrade_steps(project.script, target, current)
     return steps_of_revisions(steps)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
+from larp_cli.migrations.alembic_api import list_stamp_steps
 from larp_cli.migrations.graph import find_unknown
 from larp_cli.migrations.guard import Ask, Consent, examine, require_consent
 from larp_cli.migrations.project import explained
@@ -94,7 +95,7 @@ def stamp(
 def _plan_stamp(project: Project, revision: str, current: tuple[str, ...]) -> list[Step]:
     """List Alembic's steps from the ``current`` stamps to the wanted ones."""
     with explained(project.config_file):
-        return steps_of_stamps(project.script._stamp_revs(revision, current))
+        return steps_of_stamps(list_stamp_steps(project.script, revision, current))
 
 
 def _replace_stamp(

@@ -12,6 +12,7 @@ from psycopg import sql
 from larp_cli.bookkeeping.database import ManagedDatabase
 from larp_cli.bookkeeping.tables import Bookkeeping, VersionTable, find_bookkeeping
 from larp_cli.errors import ConfigurationError, LarpError, Locked
+from larp_cli.migrations.alembic_api import read_version_table
 from larp_cli.postgres.catalog import describe_sessions, holders_in
 from larp_cli.postgres.errors import translated_errors
 
@@ -71,11 +72,11 @@ def locate(database: Database, project: Project) -> ManagedDatabase:
 
 def _version_table(context: MigrationContext) -> VersionTable:
     """Ask Alembic in which schema the version table is, or will be, and what it is called."""
-    table = context.version_table
-    if context.version_table_schema is not None:
-        return VersionTable(context.version_table_schema, table)
-    assert context.connection is not None
-    schema = context.connection.exec_driver_sql(VERSION_TABLE_SCHEMA, (table,)).scalar_one()
+    schema, table = read_version_table(context)
+    if schema is not None:
+        return VersionTable(schema, table)
+    assert context.bind is not None
+    schema = context.bind.exec_driver_sql(VERSION_TABLE_SCHEMA, (table,)).scalar_one()
     return VersionTable(str(schema), table)
 
 
@@ -135,7 +136,7 @@ def _look_into[Found](
         database.engine() as engine,
         engine.connect() as connection,
     ):
-        project.run_environment(connection, steps, dont_mutate=True)
+        project.run_environment(connection, steps, read_only=True)
         if connection.closed:
             raise closes_connection(project)
     if not found:

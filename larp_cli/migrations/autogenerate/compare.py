@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from larp_cli.bookkeeping.tables import BOOKKEEPING_TABLES
 from larp_cli.errors import ConfigurationError
+from larp_cli.migrations.alembic_api import (
+    compare_models,
+    list_operations,
+    list_revision_options,
+    new_revision,
+    open_comparison,
+)
 from larp_cli.migrations.project import explained
 from larp_cli.postgres.errors import translated_errors
 
 if TYPE_CHECKING:
     from alembic.autogenerate import RevisionContext
     from alembic.operations import MigrateOperation
+    from alembic.operations.ops import MigrationScript
     from alembic.runtime.migration import MigrationContext, MigrationStep
     from alembic.script import ScriptDirectory
 
@@ -48,28 +56,15 @@ def compare(database: Database, project: Project) -> Comparison:
         nonlocal found
         found = _comparison(revision, context)
 
-    autogenerate(database, project, revision_context(project, project.script), look)
+    autogenerate(database, project, open_revision(project, project.script), look)
     return found
 
 
-def revision_context(
-    project: Project, script: ScriptDirectory, **arguments: str | None
+def open_revision(
+    project: Project, script: ScriptDirectory, message: str | None = None
 ) -> RevisionContext:
-    """Make what Alembic keeps of a revision file before it is written."""
-    from alembic.autogenerate import RevisionContext
-    from alembic.config import Config
-
-    defaults: dict[str, Any] = {
-        "message": None,
-        "head": "head",
-        "sql": False,
-        "splice": False,
-        "branch_label": None,
-        "version_path": None,
-        "rev_id": None,
-        "depends_on": None,
-    }
-    return RevisionContext(Config(project.config_file), script, defaults | arguments)
+    """Begin a revision that follows the head."""
+    return new_revision(project.open_config(), script, message)
 
 
 def autogenerate(
@@ -83,13 +78,18 @@ def autogenerate(
     Raises:
         ConfigurationError: env.py fails, or the database is not at head.
     """
+    has_models = False
 
-    def steps(heads: Any, context: MigrationContext) -> Iterable[MigrationStep]:
-        if context.opts.get("target_metadata") is not None:
-            if not project.own:
-                _leave_out_bookkeeping(context)
-            _compare_enums(context)
-            revision.run_autogenerate(heads, context)
+    def adjust(options: dict[str, Any]) -> None:
+        nonlocal has_models
+        has_models = options.get("target_metadata") is not None
+        if has_models and not project.own:
+            _leave_out_bookkeeping(options)
+        _compare_enums(options)
+
+    def fill(stamps: Any, context: MigrationContext) -> Iterable[MigrationStep]:
+        if has_models:
+            compare_models(revision, stamps, context)
             look(revision, context)
         return ()
 
@@ -101,32 +101,38 @@ def autogenerate(
     ):
         project.run_environment(
             connection,
-            steps,
-            dont_mutate=True,
-            template_args=revision.template_args,
-            revision_context=revision,
+            fill,
+            read_only=True,
+            adjust=adjust,
+            **list_revision_options(revision),
         )
 
 
-def _leave_out_bookkeeping(context: MigrationContext) -> None:
+def _leave_out_bookkeeping(options: dict[str, Any]) -> None:
     """Keep larp's own tables out of the comparison, which would propose to drop them."""
-    theirs = context.opts.get("include_name")
+    theirs = options.get("include_name")
 
     def include(name: str | None, kind: str, parents: dict[str, str | None]) -> bool:
         if kind == "table" and name in BOOKKEEPING_TABLES:
             return False
         return theirs is None or bool(theirs(name, kind, parents))
 
-    context.opts["include_name"] = include
+    options["include_name"] = include
 
 
-def _compare_enums(context: MigrationContext) -> None:
+def _compare_enums(options: dict[str, Any]) -> None:
     """Have enumerated types compared as well, unless another plugin does that already."""
-    from larp_cli.migrations.autogenerate.enums import PLUGIN
+    from larp_cli.migrations.autogenerate.enums import add_enum_changes
 
-    if "alembic_postgresql_enum" not in sys.modules:
-        theirs = context.opts.get("autogenerate_plugins", ["alembic.autogenerate.*"])
-        context.opts["autogenerate_plugins"] = [*theirs, PLUGIN]
+    theirs = options.get("process_revision_directives")
+
+    def process(context: MigrationContext, revision: Any, scripts: list[MigrationScript]) -> None:
+        if "alembic_postgresql_enum" not in sys.modules:
+            add_enum_changes(context, scripts[-1])
+        if theirs is not None:
+            theirs(context, revision, scripts)
+
+    options["process_revision_directives"] = process
 
 
 def by_hand(steps: Iterable[MigrateOperation]) -> tuple[str, ...]:
@@ -138,16 +144,15 @@ def by_hand(steps: Iterable[MigrateOperation]) -> tuple[str, ...]:
 
 def _comparison(revision: RevisionContext, context: MigrationContext) -> Comparison:
     from alembic.autogenerate import render_op_text
-    from alembic.autogenerate.api import AutogenContext
 
-    autogen = AutogenContext(context)
+    comparison = open_comparison(context)
     differences: list[str] = []
     operations: list[str] = []
     hand_work: list[str] = []
-    for script in revision.generated_revisions:
+    for script in list_operations(revision):
         for upgrade in script.upgrade_ops_list:
             differences.extend(_in_words(upgrade.as_diffs()))
-            operations.extend(render_op_text(autogen, step) for step in _steps(upgrade.ops))
+            operations.extend(render_op_text(comparison, step) for step in _steps(upgrade.ops))
             hand_work.extend(by_hand(upgrade.ops))
     return Comparison(True, tuple(differences), tuple(hand_work), tuple(operations))
 

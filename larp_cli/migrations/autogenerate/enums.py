@@ -1,16 +1,15 @@
 """Enumerated types, which Alembic's autogenerate neither makes for new columns nor compares.
 
-A plugin for Alembic: a context that names it in ``autogenerate_plugins`` finds what differs.
-Sources: PostgreSQL's manual, ALTER TYPE; Alembic's, "Plugins" and "Autogenerating Custom
-Operation Directives".
+What differs is added to a revision before env.py's own ``process_revision_directives``.
+Sources: PostgreSQL's manual, ALTER TYPE; Alembic's, "Customizing Revision Generation" and
+"Autogenerating Custom Operation Directives".
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic.autogenerate import render_op_text, renderers
@@ -20,15 +19,17 @@ from alembic.operations.ops import (
     AddColumnOp,
     CreateTableOp,
     ExecuteSQLOp,
+    MigrationScript,
     OpContainer,
     UpgradeOps,
 )
-from alembic.runtime.plugins import Plugin
-from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy.dialects.postgresql import ARRAY, ENUM
 from sqlalchemy.dialects.postgresql.base import PGInspector
 
-PLUGIN = "larp_cli.enums"
+from larp_cli.migrations.alembic_api import open_comparison
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
 
 type _Name = tuple[str | None, str]
 """Schema, or None where the search path decides; and name."""
@@ -114,21 +115,25 @@ def native_enum(kind: Any, dialect: sa.Dialect) -> ENUM | None:
     return impl if isinstance(impl, ENUM) and impl.name else None
 
 
-def _compare_labels(
-    autogen: AutogenContext, upgrade: UpgradeOps, schemas: set[str | None]
-) -> PriorityDispatchResult:
+def add_enum_changes(context: MigrationContext, script: MigrationScript) -> None:
+    """Add what differs in enumerated types to the newest operations of a revision."""
+    autogen = open_comparison(context)
+    upgrade, downgrade = script.upgrade_ops_list[-1], script.downgrade_ops_list[-1]
+    # Types before the labels of others, and both before the tables that use them.
+    first = [*_create_types(autogen, upgrade), *_compare_labels(autogen)]
+    upgrade.ops[:0] = first
+    downgrade.ops.extend(step.reverse() for step in reversed(first))
+
+
+def _compare_labels(autogen: AutogenContext) -> Iterator[MigrateOperation]:
     """Find what differs, in types that are on both sides."""
     ours = dict(_in_models(autogen))
     theirs = _in_database(autogen) if ours else {}
     for name in [name for name in ours if name in theirs]:
-        qualified = _qualified(autogen, name)
-        upgrade.ops.extend(_differences(qualified, theirs[name], ours[name]))
-    return PriorityDispatchResult.CONTINUE
+        yield from _differences(_qualified(autogen, name), theirs[name], ours[name])
 
 
-def _create_types(
-    autogen: AutogenContext, upgrade: UpgradeOps, schemas: set[str | None]
-) -> PriorityDispatchResult:
+def _create_types(autogen: AutogenContext, upgrade: UpgradeOps) -> Iterator[MigrateOperation]:
     """Make the types of new columns, where neither the database nor a new table has them."""
     steps = list(_steps(upgrade.ops))
     wanted = dict(_enums(autogen, (it.column for it in steps if isinstance(it, AddColumnOp))))
@@ -141,12 +146,9 @@ def _create_types(
         if kind is not None and (kind.schema, str(kind.name)) in there:
             column.type = _not_created(column.type, autogen.dialect)
     there.update(created)
-    upgrade.ops[:0] = [
-        CreateType(_qualified(autogen, name), labels)
-        for name, labels in wanted.items()
-        if name not in there
-    ]
-    return PriorityDispatchResult.CONTINUE
+    for name, labels in wanted.items():
+        if name not in there:
+            yield CreateType(_qualified(autogen, name), labels)
 
 
 def _not_created(kind: Any, dialect: sa.Dialect) -> Any:
@@ -249,17 +251,3 @@ def _render_keep(_autogen: AutogenContext, step: KeepLabels) -> str:
 @renderers.dispatch_for(ByHand)
 def _render_by_hand(_autogen: AutogenContext, step: ByHand) -> str:
     return f"# By hand: {describe_difference(step.difference)}."
-
-
-def setup(plugin: Plugin) -> None:
-    """Register the comparisons with Alembic: before that of the tables, and after it."""
-    for compare, priority in (
-        (_compare_labels, DispatchPriority.FIRST),
-        (_create_types, DispatchPriority.LAST),
-    ):
-        plugin.add_autogenerate_comparator(
-            compare, "schema", qualifier="postgresql", priority=priority
-        )
-
-
-Plugin.setup_plugin_from_module(sys.modules[__name__], PLUGIN)

@@ -16,11 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from larp_cli.errors import ConfigurationError, Locked, Refused, UsageError
+from larp_cli.migrations.alembic_api import (
+    has_write_hooks,
+    list_operations,
+    open_staging,
+    write_scripts,
+)
 from larp_cli.migrations.autogenerate.compare import (
     autogenerate,
     by_hand,
+    open_revision,
     require_models,
-    revision_context,
 )
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.revisions import describe_revision
@@ -61,7 +67,7 @@ def write_revision(project: Project, message: str, *, database: Database | None)
     """
     message = _one_line(message)
     versions = _versions(project)
-    revision = revision_context(project, project.script, message=_in_docstring(message))
+    revision = open_revision(project, project.script, _in_docstring(message))
     hand_work: tuple[str, ...] = ()
     if database is not None:
         _require_at_head(locate(database, project), project)
@@ -90,11 +96,8 @@ def write_revision(project: Project, message: str, *, database: Database | None)
 
 def _generate(revision: RevisionContext, script: ScriptDirectory, staged: Path) -> list[Script]:
     """Let Alembic write its files to the staging directory."""
-    revision.script_directory = script
-    for generated in revision.generated_revisions:
-        generated.version_path = str(staged)
     with explained(staged), contextlib.redirect_stdout(sys.stderr):
-        written = [item for item in revision.generate_scripts() if item is not None]
+        written = write_scripts(revision, script, staged)
     for item in written:
         _format(Path(item.path), script)
     return written
@@ -185,24 +188,9 @@ def _staging(project: Project) -> Iterator[tuple[ScriptDirectory, Path]]:
 
     It is below the scripts, so that formatters find the project's own configuration.
     """
-    from alembic.script import ScriptDirectory
-
-    known = project.script
-    with tempfile.TemporaryDirectory(prefix=".larp-", dir=known.dir) as directory:
-        locations = known.version_locations or [known.versions]
+    with tempfile.TemporaryDirectory(prefix=".larp-", dir=project.script.dir) as directory:
         with explained(project.config_file):
-            script = ScriptDirectory(
-                known.dir,
-                file_template=known.file_template,
-                truncate_slug_length=known.truncate_slug_length,
-                version_locations=[*locations, directory],
-                sourceless=known.sourceless,
-                output_encoding=known.output_encoding,
-                timezone=known.timezone,
-                hooks=known.hooks,
-                recursive_version_locations=known.recursive_version_locations,
-                messaging_opts={"quiet": True},
-            )
+            script = open_staging(project.open_config(), project.script, Path(directory))
             script.get_heads()  # read now, with the lock held
         yield script, Path(directory)
 
@@ -240,7 +228,7 @@ def _fill(
     require_models(ran, project)
     steps = [
         step
-        for script in revision.generated_revisions
+        for script in list_operations(revision)
         for upgrade in script.upgrade_ops_list
         for step in upgrade.ops
     ]
@@ -259,7 +247,7 @@ def _drop_types_with_tables(revision: RevisionContext, context: MigrationContext
     from larp_cli.migrations.autogenerate.enums import native_enum
 
     quote = context.dialect.identifier_preparer.quote
-    for script in revision.generated_revisions:
+    for script in list_operations(revision):
         for up, down in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
             tables = [step for step in up.ops if isinstance(step, CreateTableOp)]
             columns = [item for table in tables for item in table.columns if hasattr(item, "type")]
@@ -278,7 +266,7 @@ def _format(path: Path, script: ScriptDirectory) -> None:
     """Format the file with black, where it is installed and the project has no hooks itself."""
     beside = Path(sys.executable).parent / "black"
     black = str(beside) if beside.is_file() else shutil.which("black")
-    if black is None or script.hooks:
+    if black is None or has_write_hooks(script):
         return
     with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(

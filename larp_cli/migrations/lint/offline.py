@@ -6,7 +6,7 @@ needs an answer ends there, and is told as such.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import NoInspectionAvailable
 
+from larp_cli.migrations.alembic_api import begin_offline, wrap_step
 from larp_cli.migrations.run.failure import describe_error
 from larp_cli.results import PlannedStatement
 
@@ -59,7 +60,7 @@ def render_sql(
     def steps(_heads: object, context: MigrationContext) -> Iterator[MigrationStep]:
         recorder.attach(context)
         for item in planned:
-            yield recorder.recording(item)
+            yield recorder.record(item)
 
     with ExitStack() as stack:
         connection = None
@@ -67,7 +68,7 @@ def render_sql(
             engine = stack.enter_context(database.engine())
             connection = stack.enter_context(engine.connect())
         try:
-            project.run_offline(connection, steps, current)
+            project.run_offline(connection, steps, current, adjust=recorder.adjust)
         except Exception as error:  # noqa: B902 - env.py may raise anything
             recorder.give_up(f"env.py fails in offline mode: {describe_error(error)}")
     return {item.revision: recorder.rendered_of(item.revision) for item in planned}
@@ -83,23 +84,35 @@ class _Recorder:
         self._in_transaction = True
         self._reason = "env.py runs no migrations in offline mode"
 
+    def adjust(self, options: dict[str, Any]) -> None:
+        """Have the SQL written here, with values instead of the names of parameters.
+
+        A driver may want each percent sign twice; the parameters of a script that nobody runs
+        have names, so it has each once. Callbacks may ask the database as well.
+        """
+        options |= {
+            "connection": None,
+            "url": None,
+            "dialect_name": "postgresql",
+            "dialect_opts": {"paramstyle": "named"},
+            "output_buffer": self,
+            "literal_binds": True,
+            "on_version_apply": None,
+        }
+        options.pop("output_encoding", None)
+
     def attach(self, context: MigrationContext) -> None:
-        """Take the place of the output, and of the connection that revisions get."""
-        self._transactional = context.impl.transactional_ddl
-        context.impl.output_buffer = self  # type: ignore[assignment]
-        context.impl.literal_binds = True  # values, not the names of parameters
-        # Meant for drivers that take a percent sign for a parameter; here people read it.
-        context.dialect.identifier_preparer._double_percents = False
-        connection: Any = _OfflineConnection(context, self)
-        context.connection = context.impl.connection = connection
-        context.on_version_apply_callbacks = ()  # they may ask the database as well
+        """Take the place of the connection that revisions get."""
+        self._transactional = begin_offline(context, _OfflineConnection(context, self))
 
-    def recording(self, item: Step) -> MigrationStep:
-        """Wrap a step's function, so that what it writes is told from Alembic's own."""
-        migrate = item.alembic_step.migration_fn
+    def record(self, item: Step) -> MigrationStep:
+        """Return the step, which then keeps what its revision writes apart from the rest."""
+        wrap_step(item.alembic_step, lambda migrate: self._recording(item.revision, migrate))
+        return item.alembic_step
 
-        def upgrade(**options: Any) -> None:
-            self._open = rendered = self._rendered[item.revision] = Rendered()
+    def _recording(self, revision: str, migrate: Callable[..., None]) -> Callable[..., None]:
+        def run(**options: Any) -> None:
+            self._open = rendered = self._rendered[revision] = Rendered()
             self._in_transaction = self._transactional
             try:
                 migrate(**options)
@@ -112,8 +125,7 @@ class _Recorder:
             if rendered.inspects_database:
                 rendered.incomplete = ASKS
 
-        item.alembic_step.migration_fn = upgrade
-        return item.alembic_step
+        return run
 
     def write(self, text: str) -> None:
         """Take one statement; Alembic writes each at once."""
@@ -149,13 +161,13 @@ class _OfflineConnection(MockConnection):
     """Writes statements down; any other use of it, and of a result, is a question."""
 
     def __init__(self, context: MigrationContext, recorder: _Recorder) -> None:
-        super().__init__(context.dialect, context.impl._exec)
+        super().__init__(context.dialect, lambda statement, *_: context.execute(statement))
         self._recorder = recorder
 
     def execute(self, obj: Any, parameters: Any = None, execution_options: Any = None) -> Any:
         """Write the statement with its parameters; there is no result to look at."""
         for statement in _bound(obj, parameters):
-            self._execute_impl(statement)
+            super().execute(statement)
         return _NoResult(self._recorder)
 
     def __getattr__(self, name: str) -> Any:

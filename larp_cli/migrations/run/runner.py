@@ -19,7 +19,7 @@ import psycopg
 
 from larp_cli.bookkeeping.ledger import Ledger, Run
 from larp_cli.errors import ConfigurationError, LarpError, Locked
-from larp_cli.migrations.prelude import ran_before_migrations
+from larp_cli.migrations.alembic_api import commit_revision, commits_itself
 from larp_cli.migrations.run.failure import StoppedRun, describe_error
 from larp_cli.migrations.run.lock_monitor import Watch
 from larp_cli.migrations.run.session import Worker, open_worker
@@ -143,22 +143,22 @@ class Runner:
 
         def steps(heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
             self._require_heads(heads)
-            context.on_version_apply_callbacks += (
-                lambda **_: self._record(worker, todo[0], direction),
-            )
             while todo:
                 self._begin(worker, todo[0], last=len(todo) == 1)
                 yield todo[0].alembic_step
-                if _environment_commits(context):
+                if commits_itself(context):
                     # env.py began the transaction, so only env.py can commit it.
                     confirmed_by_environment.append(todo[0])
                     return
                 self._require_mutex()
-                _commit(context)
+                commit_revision(context)
                 self._done(todo.popleft())
 
+        def record(**_: Any) -> None:
+            self._record(worker, todo[0], direction)
+
         connection = worker.connection
-        self._project.run_environment(connection, steps)
+        self._project.run_environment(connection, steps, adjust=partial(_call_after_each, record))
         if connection.closed:
             raise closes_connection(self._project)
         if connection.in_transaction():
@@ -306,28 +306,11 @@ _PHASES = {
 }
 
 
-def _commit(context: MigrationContext) -> None:
-    """End the revision's transaction, and begin the next one's.
-
-    Where env.py asks for a transaction per migration Alembic has committed already, and
-    there is none.
-    """
-    transaction: Any = context._transaction
-    if transaction is not None and context.connection is not None:
-        transaction.commit()
-        context._transaction = context.connection.begin()
-
-
-def _environment_commits(context: MigrationContext) -> bool:
-    """Look whether only env.py can commit what the revision did.
-
-    It began the transaction itself, or runs the migrations outside ``begin_transaction()``,
-    or has set something in the transaction that ends with it (``SET LOCAL``).
-    """
-    if context._in_external_transaction or ran_before_migrations(context):
-        return True
-    connection = context.connection
-    return context._transaction is None and connection is not None and connection.in_transaction()
+def _call_after_each(callback: Callable[..., None], options: dict[str, Any]) -> None:
+    """Have Alembic call a function after each revision, and after what env.py wants called."""
+    theirs = options.get("on_version_apply") or ()
+    theirs = (theirs,) if callable(theirs) else tuple(theirs)
+    options["on_version_apply"] = (*theirs, callback)
 
 
 def _signal_behind(error: BaseException) -> KeyboardInterrupt | None:

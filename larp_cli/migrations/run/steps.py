@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from larp_cli.migrations.alembic_api import read_script, read_stamps
+
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep, RevisionStep, StampStep
 
@@ -27,11 +29,12 @@ def steps_of_revisions(steps: Sequence[RevisionStep]) -> list[Step]:
     return [
         Step(
             alembic_step=step,
-            revision=step.revision.revision,
-            description=step.revision.doc,
-            file=Path(step.revision.path),
+            revision=script.revision,
+            description=script.doc,
+            file=Path(script.path),
         )
         for step in steps
+        for script in [read_script(step)]
     ]
 
 
@@ -40,7 +43,7 @@ def steps_of_stamps(steps: Sequence[StampStep]) -> list[Step]:
     return [
         Step(
             alembic_step=step,
-            revision=", ".join(step.to_) or "base",
+            revision=", ".join(read_stamps(step)) or "base",
             description="",
             file=None,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from larp_cli.migrations.alembic_api import list_upgrade_steps
 from larp_cli.migrations.project import Project, open_project
 from larp_cli.postgres.database import Database
 from larp_cli.postgres.url import normalise_url
@@ -34,7 +35,7 @@ def test_a_connection_in_a_transaction_is_refused(database: str, project: Projec
         with pytest.raises(AssertionError, match="in a transaction"):
             project.run_environment(
                 connection,
-                lambda heads, context: project.script._upgrade_revs("head", heads),  # type: ignore
+                lambda heads, context: list_upgrade_steps(project.script, "head", heads),
             )
 
     assert not has(database, "larp_manager.alembic_version")
@@ -45,6 +46,6 @@ def test_what_an_environment_does_is_committed(database: str, project: Project) 
     with target(database).engine() as engine, engine.connect() as connection:
         project.run_environment(
             connection,
-            lambda heads, context: project.script._upgrade_revs("head", heads),  # type: ignore
+            lambda heads, context: list_upgrade_steps(project.script, "head", heads),
         )
         assert has(database, "larp_manager.alembic_version")
