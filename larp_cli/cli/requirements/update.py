@@ -65,12 +65,13 @@ def update(ctx: typer.Context, options: UpdateOptions) -> None:
         upgrade=options.upgrade,
         upgrade_packages=tuple(options.upgrade_package or ()),
     )
-    result = compile_and_publish(
-        options.project,
-        larp.observer,
-        options=compiling,
-        backups=Backups(partial(larp_home, larp), options.project),
-        keep=options.keep,
-        dry_run=options.dry_run,
+    larp.answer(
+        compile_and_publish(
+            options.project,
+            larp.observer,
+            options=compiling,
+            backups=Backups(partial(larp_home, larp), options.project),
+            keep=options.keep,
+            dry_run=options.dry_run,
+        )
     )
-    larp.answer(result)
