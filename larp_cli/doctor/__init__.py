@@ -1,4 +1,4 @@
-"""One report of everything that matters, made of what can be found out."""
+"""A report on everything that can be found out, for a bug report."""
 
 from larp_cli.doctor.report import Doctor
 

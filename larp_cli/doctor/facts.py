@@ -1,4 +1,4 @@
-"""What each section of the report asks: names and values, as far as they can be had."""
+"""Collect the facts of each section: names and values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SERVER_SETTINGS = (
     "shared_buffers", "work_mem", "maintenance_work_mem", "TimeZone", "server_encoding",
     "client_connection_check_interval", "shared_preload_libraries",
 )  # fmt: skip
-"""What decides how migrations and probes fare on a server."""
+"""Server settings that affect migrations and health checks."""
 
 ASKED_SETTINGS = """
 SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY (%s) ORDER BY name
@@ -57,19 +57,19 @@ SELECT current_database(), current_user, pg_is_in_recovery(),
 """
 
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv", "/run/secrets/kubernetes.io")
-"""What Docker, Podman and Kubernetes leave in a container."""
+"""Files that Docker, Podman and Kubernetes create in a container."""
 
 IDENTITY = """
 SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database())
 FROM pg_control_system()
 """
-"""The same on a primary and its standbys, and through a pooler."""
+"""Identical on a primary and its standbys, and through a pooler."""
 
 type NamedValues = Iterable[tuple[str, object]]
 
 
 def collect_versions() -> Iterator[tuple[str, object]]:
-    """Name the versions of all that takes part."""
+    """List the versions of larp, its libraries and the client programs."""
     yield "larp", __version__
     yield "Python", f"{platform.python_version()} ({sys.executable})"
     yield "system", platform.platform()
@@ -86,7 +86,7 @@ def collect_versions() -> Iterator[tuple[str, object]]:
 
 
 def _programs(name: str) -> str:
-    """List the client programs that backups have to choose from."""
+    """List the installed versions of a client program."""
     from larp_cli.postgres.programs import find_programs, major_version
 
     try:
@@ -97,7 +97,7 @@ def _programs(name: str) -> str:
 
 
 def collect_machine(home: Callable[[], Path]) -> Iterator[tuple[str, object]]:
-    """Say where larp runs, and how much room there is."""
+    """Describe the machine that larp runs on, and the free disk space."""
     yield "time", datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     yield "user", f"uid {os.getuid()}, gid {os.getgid()}"
     yield "processors", os.cpu_count()
@@ -105,22 +105,22 @@ def collect_machine(home: Callable[[], Path]) -> Iterator[tuple[str, object]]:
     yield "container", any(Path(mark).exists() for mark in CONTAINER_MARKS)
     place = home()
     yield "LARP_HOME", place
-    there = next(path for path in (place, *place.parents) if path.exists())
-    yield "free on its disk", format_bytes(shutil.disk_usage(there).free)
+    existing = next(path for path in (place, *place.parents) if path.exists())
+    yield "free on its disk", format_bytes(shutil.disk_usage(existing).free)
 
 
 def collect_settings() -> Iterator[tuple[str, object]]:
-    """Give every setting with its origin, what is wrong with them first."""
+    """List faults and warnings, then every setting with its origin."""
     from larp_cli.configuration import config_check, config_show
     from larp_cli.settings import read_sources
 
     check = config_check()
     for fault in (*check.faults, *check.warnings):
         yield fault.name, f"WRONG: {fault.message}" if fault in check.faults else fault.message
-    if check.faults:  # their values were not validated, so nobody knows what they would show
-        wrong = {fault.name for fault in check.faults}
+    if check.faults:  # not validated, so the values might contain secrets
+        faulty = {fault.name for fault in check.faults}
         for name, origin in read_sources().origins.items():
-            if name.upper() not in wrong:
+            if name.upper() not in faulty:
                 yield name.upper(), f"set (from {origin})"
         return
     for setting in config_show().settings:
@@ -128,7 +128,7 @@ def collect_settings() -> Iterator[tuple[str, object]]:
 
 
 def collect_connection(database: Database) -> Iterator[tuple[str, object]]:
-    """Say which server answers, as whom we enter, and what stands between."""
+    """Describe the connection: the server, the user, TLS, a pooler in between."""
     yield database.url_setting, database.url.safe
     began = time.monotonic()
     with database.connection(application_name="larp-doctor") as opened:
@@ -151,7 +151,7 @@ def collect_connection(database: Database) -> Iterator[tuple[str, object]]:
 
 
 def _hosts(url: DatabaseUrl) -> Iterator[tuple[str, object]]:
-    """Say what each of several hosts is: two that take writes are a split brain."""
+    """Report which of several hosts is a primary. Two primaries are a split brain."""
     from larp_cli.postgres.connection import connect
 
     primaries = 0
@@ -168,25 +168,25 @@ def _hosts(url: DatabaseUrl) -> Iterator[tuple[str, object]]:
             primaries += not standby
             yield f"host {host}", "a standby" if standby else "a primary"
     if primaries > 1:
-        yield "WRONG", "more than one host is a primary: which one is meant is chance"
+        yield "WRONG", "more than one host is a primary: larp may connect to either"
 
 
 def collect_same_database(databases: Databases) -> Iterator[tuple[str, object]]:
-    """Say whether both URLs lead to one database: what is migrated is what is used."""
+    """Report whether DATABASE_URL and DATABASE_MIGRATION_URL lead to the same database."""
     found = set()
     try:
         for database in (databases.application, databases.migration):
             with database.connection(application_name="larp-doctor") as opened:
                 found.update(opened.execute(IDENTITY).fetchall())
     except LarpError as error:
-        told = f"not known: {error.message}"
+        verdict = f"unknown: {error.message}"
     else:
-        told = "one database" if len(found) == 1 else "WRONG: two databases"
-    yield "both URLs lead to", told
+        verdict = "one database" if len(found) == 1 else "WRONG: two databases"
+    yield "both URLs lead to", verdict
 
 
 def _pooler(database: Database, connection: psycopg.Connection) -> str:
-    """Say whether the session is ours alone, which is what a migration needs."""
+    """Report whether a pooler is in between, and whether migrations work through it."""
     from larp_cli.postgres.pooler import is_direct, require_session
 
     if is_direct(connection, database.connect_timeout):
@@ -195,17 +195,17 @@ def _pooler(database: Database, connection: psycopg.Connection) -> str:
         require_session(database, connection)
     except LarpError as error:
         return f"yes: {error.message}"
-    return "yes, with a session for each client"
+    return "yes, in session mode"
 
 
 def collect_server_settings(database: Database) -> Iterator[tuple[str, object]]:
-    """Give the server's settings that decide how migrations and probes fare."""
+    """List the server settings that affect migrations and health checks."""
     with database.connection(application_name="larp-doctor") as opened:
         yield from opened.execute(ASKED_SETTINGS, (list(SERVER_SETTINGS),)).fetchall()
 
 
 def collect_schema(database: Database, project: Project) -> Iterator[tuple[str, object]]:
-    """Say where the database stands, and how its last runs ended."""
+    """Report the state of the database and its last ledger entries."""
     from larp_cli.migrations.status import migration_history, migration_status
 
     yield "project", project.config_file
@@ -220,13 +220,15 @@ def collect_schema(database: Database, project: Project) -> Iterator[tuple[str, 
     yield "running migrations", ", ".join(f"pid {it.pid}" for it in status.lock_holders) or "none"
     yield "invalid indexes", ", ".join(status.invalid_indexes) or "none"
     for run in migration_history(database, project).runs[:5]:
-        told = f"{run.direction} {run.outcome} by larp {run.larp_version} in {run.seconds:.1f} s"
+        outcome = f"{run.direction} {run.outcome} by larp {run.larp_version} in {run.seconds:.1f} s"
         at = run.started_at.strftime("%Y-%m-%d %H:%M:%S %Z")
-        yield f"run of {run.revision}", f"{told} at {at}" + (f": {run.error}" if run.error else "")
+        yield f"run of {run.revision}", f"{outcome} at {at}" + (
+            f": {run.error}" if run.error else ""
+        )
 
 
 def collect_health(subject: Subject) -> Iterator[tuple[str, object]]:
-    """Make every health check once."""
+    """Run every health check once."""
     from larp_cli.health.checks import NAMES
     from larp_cli.health.inspector import inspect_once
 

@@ -1,7 +1,7 @@
-"""A report of everything that matters, made of what can be found out.
+"""A report on everything that can be found out.
 
-Each section is on its own: where one fails it says why, and the next one is made. So it is
-of use when everything is broken, which is when it is asked for.
+Sections are independent: one that fails says why, and the report continues. So it is useful when
+everything is broken, which is when people need it.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from larp_cli.postgres.database import Database, Databases
 
 SECTION_DEADLINE, REMINDER = 20.0, 2.0
-"""Seconds for a section, and between two reminders: a server or a pooler may let us in and
-then say nothing, and somebody's env.py may hang."""
+"""Seconds for a section, and between repeated signals. A server or pooler may accept the
+connection and never answer, and an env.py may hang."""
 
 
 class _Late(KeyboardInterrupt):
-    """A section takes too long. A KeyboardInterrupt, as every library lets that through."""
+    """A section takes too long. A KeyboardInterrupt, because libraries do not catch it."""
 
 
 class Doctor:
-    """Finds out what can be found out; nothing is raised for what cannot.
+    """Builds the report. A failure becomes part of the report and is never raised.
 
-    A database that cannot be reached is tried once for each URL, so that one in a black hole
-    costs its connect timeout, and not that of every section.
+    It tries an unreachable database once per URL, so that the connect timeout is not spent
+    again in every section.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class Doctor:
         observer: Observer,
         timeout: float | None,
     ) -> None:
-        """Take what there is to look at, each of which may fail when it is called.
+        """Store the sources of the report. Each callable may fail when it is called.
 
         Args:
-            home: Gives LARP_HOME.
-            databases: Gives the database by each of its URLs.
-            project: Gives the Alembic project.
-            subject: Gives what health checks look at.
-            observer: Told what is being found out.
-            timeout: Seconds for the whole report; None leaves each section its own deadline.
+            home: Returns LARP_HOME.
+            databases: Returns the database for each URL.
+            project: Returns the Alembic project.
+            subject: Returns the subject of the health checks.
+            observer: Gets the title of each section.
+            timeout: Seconds for the whole report; None applies only the deadline per section.
         """
         self._home = home
         self._databases = databases
@@ -73,37 +73,37 @@ class Doctor:
         self._end = time.monotonic() + (timeout or math.inf)
 
     def diagnose(self) -> Diagnosis:
-        """Make every section of the report."""
+        """Build every section of the report."""
         first = (
             self._section("versions", facts.collect_versions),
             self._section("machine", lambda: facts.collect_machine(self._home)),
             self._section("settings", facts.collect_settings),
         )
-        ways = self._ways()
+        connections = self._connections()
 
         def database() -> Database:
-            if all(way.problem is not None for way in ways):
+            if all(section.problem is not None for section in connections):
                 raise CommandFailed("there is no connection, see above")
-            # The way of migrations, or the other one where that is broken.
-            broken = ways[-1].problem is not None
+            # Prefer the connection for migrations; fall back to the application's.
+            broken = connections[-1].problem is not None
             return self._databases().application if broken else self._databases().migration
 
         return Diagnosis(
             sections=(
                 *first,
-                *ways,
+                *connections,
                 self._section("server settings", lambda: facts.collect_server_settings(database())),
                 self._section("schema", lambda: facts.collect_schema(database(), self._project())),
                 self._section("health", lambda: facts.collect_health(self._subject())),
             )
         )
 
-    def _ways(self) -> tuple[Section, ...]:
-        """Try each way to the database; migrations may have one of their own."""
+    def _connections(self) -> tuple[Section, ...]:
+        """Try each URL. Migrations may have their own."""
         application = self._section(
             "connection", lambda: facts.collect_connection(self._databases().application)
         )
-        if not application.facts:  # not even which database is meant is known
+        if not application.facts:  # the URL itself is unknown
             return (application,)
         migration = self._databases().migration
         if migration is self._databases().application:
@@ -120,22 +120,22 @@ class Doctor:
         )
 
     def _section(self, title: str, find: Callable[[], NamedValues]) -> Section:
-        """Gather facts for so long as they come; what stops them is a part of the report."""
+        """Collect the facts of a section. What stops the collection becomes its problem."""
         found: list[Fact] = []
         problem = hint = None
         seconds = min(SECTION_DEADLINE, self._end - time.monotonic())
         if seconds <= 0:
-            return Section(title=title, facts=(), problem="no time was left for it")
+            return Section(title=title, facts=(), problem="the time ran out before this section")
         self._observer.started(title)
         try:
             with _bounded(seconds):
                 for name, value in find():
-                    told = ("no", "yes")[value] if isinstance(value, bool) else str(value)
-                    found.append(Fact(name=name, value=told))
+                    text = ("no", "yes")[value] if isinstance(value, bool) else str(value)
+                    found.append(Fact(name=name, value=text))
         except _Late:
             problem = f"not finished within {seconds:.3g} s"
         except SettingsInvalid:
-            problem = "the settings are wrong, see above"
+            problem = "the settings are invalid, see above"
         except LarpError as error:
             problem, hint = error.message, error.hint
         except Exception as error:  # noqa: B902 - a report of what is broken must not break

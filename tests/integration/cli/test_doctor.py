@@ -185,5 +185,5 @@ def test_a_wrong_setting_hides_no_other(larp: Larp, initialised: str) -> None:
     outcome = larp("doctor", "--json", env=settings)
 
     assert sections(outcome)["settings"]["DATABASE_URL"] == "set (from environment)"
-    assert problems(outcome)["connection"] == "the settings are wrong, see above"
+    assert problems(outcome)["connection"] == "the settings are invalid, see above"
     assert outcome.stdout.count("SERVE_PORT") == 1
