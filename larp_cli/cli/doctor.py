@@ -16,19 +16,18 @@ app = new_app()
 
 
 class DoctorCommand(DatabaseCommand):
-    """Bounded by ``--timeout`` section by section, so that there is a report in any case."""
+    """Applies ``--timeout`` to each section, so that there is always a report."""
 
     deadline_by_alarm = False
 
 
 @app.command(cls=DoctorCommand)
 def doctor(ctx: typer.Context) -> None:
-    """Report all that matters for a bug report, without a secret.
+    """Print a report for bug reports, with secrets masked.
 
-    Versions, machine, settings and where each comes from, the way to the database, the
-    server's settings, schema and ledger, health. Where something cannot be found out the
-    report says why, so it is of use when nothing else works; it ends with 0. Secrets are
-    masked.
+    Versions, machine, settings and their sources, connections, server settings, schema,
+    ledger and health. Works even if nothing else does: if something is not available, the
+    report says why. Exits with 0.
 
     Examples:
       larp doctor
@@ -59,7 +58,7 @@ def doctor(ctx: typer.Context) -> None:
 
 
 def _require_database(larp: Context) -> None:
-    """A report makes nothing: the embedded server is looked at where it has been made before.
+    """Do not create an embedded server for a report.
 
     Raises:
         CommandFailed: No database is configured, and none was made.

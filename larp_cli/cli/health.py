@@ -10,13 +10,13 @@ from larp_cli.cli.options import OutputFormat
 from larp_cli.errors import UsageError
 
 REMOTE_TIMEOUT = 5.0
-"""Seconds for a server's answer, where ``--timeout`` does not say."""
+"""Seconds to wait for a server's answer without ``--timeout``."""
 
 app = new_app()
 
 
 class HealthCommand(DatabaseCommand):
-    """Heeds ``--timeout`` itself: it bounds the watching, or a server's answer."""
+    """Handles ``--timeout`` itself: it ends the watching, or limits a server's answer."""
 
     deadline_by_alarm = False
 
@@ -26,26 +26,25 @@ def health(
     ctx: typer.Context,
     check: Annotated[
         list[str] | None,
-        typer.Option("--check", metavar="NAME", help="Only this check; may be repeated."),
+        typer.Option("--check", metavar="NAME", help="Run only this check. Repeatable."),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on looking, every HEALTH_INTERVAL seconds.")
+        bool, typer.Option("--watch", help="Repeat every HEALTH_INTERVAL seconds.")
     ] = False,
     url: Annotated[
         str | None,
         typer.Option(
             "--url",
             metavar="URL",
-            help="Ask a running server instead: http://HOST:PORT, or unix:PATH.",
+            help="Ask a running larp serve: http://HOST:PORT or unix:PATH.",
         ),
     ] = None,
 ) -> None:
-    """Make every check once, and say what it saw.
+    """Run the health checks.
 
-    Ends with 0 when nothing fails, with 3 when something does, with 5 when the database
-    does not answer. A warning is no failure. With --url a server of larp serve is asked
-    whether it is ready, which is quick enough for a container's health check; a path in
-    the URL asks for something else.
+    Exits with 0 if no check fails, 3 if one fails, and 5 if the database does not answer.
+    Warnings do not count. With --url, asks a running larp serve whether it is ready, which
+    is fast enough for a container's health check. A path in the URL asks for that instead.
 
     Examples:
       larp health
@@ -57,7 +56,7 @@ def health(
     larp: Context = ctx.obj
     if url is not None:
         if check or watch:
-            raise UsageError("--url asks a server, which has made its checks already")
+            raise UsageError("--url cannot be combined with --check or --watch")
         from larp_cli.health.remote import ask_server
 
         larp.answer(ask_server(url, timeout=larp.options.timeout or REMOTE_TIMEOUT))
@@ -70,7 +69,10 @@ def health(
         larp.answer(inspect_once(larp.subject, names, deadline=deadline))
         return
     if larp.output is OutputFormat.JSON:
-        raise UsageError("--watch is for people; --json is one document", hint="larp health --json")
+        raise UsageError(
+            "--watch cannot be combined with --json, which is one document",
+            hint="larp health --json",
+        )
     from larp_cli.cli.watch import watch_health
     from larp_cli.health.inspector import Inspector
 
@@ -84,7 +86,7 @@ def _known(wanted: list[str] | None) -> tuple[str, ...]:
     unknown = [name for name in wanted or () if name not in NAMES]
     if unknown:
         raise UsageError(
-            f"there is no check '{unknown[0]}'; there are {', '.join(NAMES)}",
+            f"unknown check '{unknown[0]}'; the checks are {', '.join(NAMES)}",
             hint="larp health --help",
         )
     return tuple(name for name in NAMES if not wanted or name in wanted)

@@ -41,11 +41,17 @@ def root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", "-V", callback=_show_version, is_eager=True, help="Show larp's version."
+            "--version",
+            "-V",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version of larp.",
         ),
     ] = False,
 ) -> None:
-    """Set up, migrate and watch the PostgreSQL database of LARP Manager.
+    """Create, migrate, back up and health-check a PostgreSQL database.
+
+    Works with the database of LARP Manager, and with any other Alembic project.
 
     Examples:
       larp db init

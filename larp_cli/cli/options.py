@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they add up to."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 LONGEST_TIMEOUT = 7 * 24 * 3600.0
-"""Seconds; nothing waits for ever."""
+"""Seconds; nothing waits forever."""
 
 
 class OutputFormat(StrEnum):
-    """How the result is written to stdout."""
+    """The format of the result on stdout."""
 
     HUMAN = "human"
     PLAIN = "plain"
@@ -27,24 +27,24 @@ class CommonOptions:
 
     output: Annotated[
         OutputFormat | None,
-        typer.Option(help="How to write the result; human at a terminal, else plain."),
+        typer.Option(help="Format of the result. Default: human at a terminal, otherwise plain."),
     ] = None
-    json: Annotated[bool, typer.Option("--json", help="Short for --output json.")] = False
+    json: Annotated[bool, typer.Option("--json", help="Same as --output json.")] = False
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Write nothing but the result and errors.")
+        bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")
     ] = False
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on the way.")] = False
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Log everything; show tracebacks of errors.")
-    ] = False
-    no_color: Annotated[bool, typer.Option("--no-color", help="Write without colour.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.")] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Log everything, and show tracebacks.")] = (
+        False
+    )
+    no_color: Annotated[bool, typer.Option("--no-color", help="Disable colour.")] = False
     timeout: Annotated[
         float | None,
         typer.Option(
             min=0.001,
             max=LONGEST_TIMEOUT,
             metavar="SECONDS",
-            help="Give up on the whole command after this.",
+            help="Stop the command after this time.",
         ),
     ] = None
 
@@ -61,7 +61,7 @@ class AlembicOptions:
             envvar="ALEMBIC_CONFIG",
             show_envvar=True,
             metavar="PATH",
-            help="alembic.ini of another project to work on.",
+            help="alembic.ini of another project to use.",
         ),
     ] = None
 
@@ -71,7 +71,7 @@ class SharedOptions(CommonOptions, AlembicOptions):
     """The shared options of the root, the group and the command together."""
 
     def take(self, values: dict[str, Any]) -> None:
-        """Move the shared options that were given out of ``values`` into this object."""
+        """Move the shared options that were given from ``values`` into this object."""
         for option in fields(self):
             given = values.pop(option.name, None)
             if given:
@@ -90,7 +90,7 @@ TargetRevision = Annotated[
     typer.Argument(
         metavar="REVISION",
         callback=refuse_empty,
-        help="Where to stop: a revision, the beginning of one, heads, or +N.",
+        help="Target: a revision or its first characters, head, heads, or +N.",
     ),
 ]
 Wait = Annotated[
@@ -100,29 +100,34 @@ Wait = Annotated[
         min=0,
         max=LONGEST_TIMEOUT,
         metavar="SECONDS",
-        help="Wait for a database that is not up yet; 0 still tries once.",
+        help="Wait this long for a database that is starting. 0 tries once.",
     ),
 ]
 Confirm = Annotated[
     str | None,
-    typer.Option("--confirm", metavar="NAME", help="The database's name, instead of typing it."),
+    typer.Option(
+        "--confirm", metavar="NAME", help="Confirm with the database's name, without a prompt."
+    ),
 ]
 Yes = Annotated[
     bool,
-    typer.Option("--yes", "-y", help="Enough for a local database that is not production."),
+    typer.Option(
+        "--yes", "-y", help="Skip the confirmation (local, non-production databases only)."
+    ),
 ]
 AllowProduction = Annotated[
-    bool, typer.Option("--allow-production", help="Needed for a production database.")
+    bool, typer.Option("--allow-production", help="Allow this on a production database.")
 ]
 HERE = Path()
 
 ProjectDirectory = Annotated[
     Path,
-    typer.Option("--project", metavar="DIR", help="Directory of pyproject.toml; default: here."),
+    typer.Option("--project", metavar="DIR", help="Directory that contains pyproject.toml."),
 ]
 ResolverBackend = Annotated[
-    Literal["pip-tools", "uv"], typer.Option("--backend", help="Who resolves; uv if installed.")
+    Literal["pip-tools", "uv"],
+    typer.Option("--backend", help="Program that resolves; uv must be installed."),
 ]
 Keep = Annotated[
-    int, typer.Option("--keep", min=0, metavar="N", help="Backups to keep; 0 makes none.")
+    int, typer.Option("--keep", min=0, metavar="N", help="Number of backups to keep; 0 makes none.")
 ]

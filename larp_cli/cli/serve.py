@@ -12,7 +12,7 @@ app = new_app()
 
 
 class ServeCommand(DatabaseCommand):
-    """Heeds ``--timeout`` itself: the server ends by it, as if it were told to."""
+    """Handles ``--timeout`` itself: it stops the server like SIGTERM."""
 
     deadline_by_alarm = False
 
@@ -21,12 +21,15 @@ class ServeCommand(DatabaseCommand):
 def serve(
     ctx: typer.Context,
     host: Annotated[
-        str | None, typer.Option(metavar="H", help="Where to listen, instead of SERVE_HOST.")
+        str | None, typer.Option(metavar="H", help="Address to listen on. Default: SERVE_HOST.")
     ] = None,
     port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=65535, metavar="P", help="Instead of SERVE_PORT; 0 takes a free one."
+            min=0,
+            max=65535,
+            metavar="P",
+            help="Port to listen on; 0 picks one. Default: SERVE_PORT.",
         ),
     ] = None,
     socket: Annotated[
@@ -35,11 +38,11 @@ def serve(
 ) -> None:
     """Serve the health of the database over HTTP.
 
-    Answers /health, /health/db and /health/ready for machines, / and /docs for people. A
-    monitor looks at the database every HEALTH_INTERVAL seconds, and requests read what it
-    saw last, so that probes cost the database nothing. It starts without a database too,
-    and says so. On SIGTERM it is ready no more, serves for SERVE_DRAIN_SECONDS, and ends
-    with 0; a second signal ends it at once.
+    Answers probes at /health, /health/db and /health/ready; / and /docs are for people.
+    Checks the database every HEALTH_INTERVAL seconds and answers with the latest result,
+    so probes add no load. Starts without a database, too. On SIGTERM it reports not ready,
+    keeps answering for SERVE_DRAIN_SECONDS, and exits with 0. A second signal ends it at
+    once.
 
     Examples:
       larp serve
@@ -48,7 +51,9 @@ def serve(
     """
     larp: Context = ctx.obj
     if socket is not None and (host is not None or port is not None):
-        raise UsageError("--socket goes without --host and --port", hint="larp serve --help")
+        raise UsageError(
+            "--socket cannot be combined with --host or --port", hint="larp serve --help"
+        )
     from larp_cli.cli.serving import announced, open_server
     from larp_cli.health.http.launch import hold_signals, replace_process
 

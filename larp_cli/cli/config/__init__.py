@@ -9,7 +9,7 @@ app = new_app(cls=group(__name__, NAMES))
 
 @app.callback()
 def config() -> None:
-    """Show, check and document the settings.
+    """Show and check the settings.
 
     Examples:
       larp config show --origin

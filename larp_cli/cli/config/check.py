@@ -10,10 +10,9 @@ app = new_app()
 
 @app.command(cls=LarpCommand)
 def check(ctx: typer.Context) -> None:
-    """Check every setting, and list all that is wrong at once.
+    """Check the settings, and list every fault.
 
-    Ends with 4 when a setting is wrong. A name that looks like a misspelt setting is a
-    warning.
+    Exits with 4 if a setting is wrong. Warns about names that look like misspelt settings.
 
     Examples:
       larp config check

@@ -10,7 +10,9 @@ app = new_app()
 
 @app.command(cls=LarpCommand)
 def secret(ctx: typer.Context) -> None:
-    """Make a SECRET_KEY; it is written to stdout and stored nowhere.
+    """Generate a SECRET_KEY.
+
+    Prints it to stdout, and stores it nowhere.
 
     Examples:
       larp config secret

@@ -14,10 +14,10 @@ app = new_app()
 def show(
     ctx: typer.Context,
     origin: Annotated[
-        bool, typer.Option("--origin", help="Show where each value comes from too.")
+        bool, typer.Option("--origin", help="Also show where each value comes from.")
     ] = False,
 ) -> None:
-    """Show the effective settings; secrets stay hidden.
+    """Show the effective settings, with secrets hidden.
 
     Examples:
       larp config show

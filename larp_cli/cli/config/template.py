@@ -10,7 +10,7 @@ app = new_app()
 
 @app.command(cls=LarpCommand)
 def template(ctx: typer.Context) -> None:
-    """Write .env.example: every setting, its meaning, its default.
+    """Print a template for .env, with every setting.
 
     Examples:
       larp config template > .env

@@ -28,7 +28,7 @@ app = new_app(cls=group(__name__, NAMES, (AlembicOptions, CommonOptions)))
 
 @app.callback()
 def db() -> None:
-    """Set up, migrate and look after the database.
+    """Create, migrate, inspect, back up and restore the database.
 
     Examples:
       larp db init --seed

@@ -17,20 +17,18 @@ def backup(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             show_default=False,
-            help="Where to; default: a new file in backups/ below LARP_HOME.",
+            help="File to write. Default: a new file in LARP_HOME/backups.",
         ),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace FILE if it is there already.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")] = False,
 ) -> None:
-    """Dump the schema into a file and read it back.
+    """Back up the schema to a file, and read the file back.
 
-    The file is in pg_dump's custom format, with the schema's data and the extensions in it,
-    and only you can read it. It gets its name when it is whole and was read back; until
-    then, and if anything fails, there is none.
+    The file is in pg_dump's custom format, contains the data and the extensions of the
+    schema, and is readable only by you. FILE appears once it is complete and verified. If
+    anything fails, no file is left behind.
 
     Examples:
       larp db backup

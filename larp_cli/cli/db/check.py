@@ -10,11 +10,11 @@ app = new_app()
 
 @app.command(cls=DatabaseCommand)
 def check(ctx: typer.Context) -> None:
-    """Check that models, revisions and database fit together.
+    """Check that models, revision files and database agree.
 
-    One head, nothing pending, not ahead, models equal schema, no revision edited after it
-    ran, no invalid index, files named and described. Ends with 3 and names what does not
-    fit. Takes no lock and changes nothing.
+    Checks that there is one head, nothing is pending or ahead, the models match the
+    schema, no revision was edited after it ran, no index is invalid, and every file is
+    named and described. Exits with 3 if it finds a problem. Changes nothing.
 
     Examples:
       larp db check

@@ -10,7 +10,9 @@ app = new_app()
 
 @app.command(cls=DatabaseCommand)
 def history(ctx: typer.Context) -> None:
-    """List the revisions, newest first, and which are applied.
+    """List the revisions, and when each was run.
+
+    Shows the revision files with their state, then the ledger of runs. Newest first.
 
     Examples:
       larp db history

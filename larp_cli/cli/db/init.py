@@ -13,13 +13,14 @@ app = new_app()
 @app.command(cls=DatabaseCommand)
 def init(
     ctx: typer.Context,
-    seed: Annotated[bool, typer.Option("--seed", help="Load the development data too.")] = False,
+    seed: Annotated[
+        bool, typer.Option("--seed", help="Also load the development data in seeds/.")
+    ] = False,
 ) -> None:
-    """Create the database if it is missing, and migrate to head.
+    """Create the database if it is missing, and migrate it to head.
 
-    The first revision makes the schema and its extensions. Doing it again does nothing.
-    Several at once do it once: the others wait, and find it done. Without DATABASE_URL,
-    in development, it is the embedded PostgreSQL.
+    Safe to repeat, and to run several times at once. In development, larp uses the
+    embedded PostgreSQL if DATABASE_URL is not set.
 
     Examples:
       larp db init

@@ -16,14 +16,14 @@ def migrate(
     ctx: typer.Context,
     revision: TargetRevision = "head",
     plan: Annotated[
-        bool, typer.Option("--plan", help="Show what would run, and change nothing.")
+        bool, typer.Option("--plan", help="Preview: show what would run. Changes nothing.")
     ] = False,
     wait: Wait = None,
 ) -> None:
-    """Apply the pending revisions, each in a transaction of its own.
+    """Apply the pending revisions, one transaction each.
 
-    With nothing pending it takes no lock. Of several at once one migrates; the others
-    wait for it, and find the work done.
+    Safe to run several times at once: one migrates, the others wait for it. Takes no lock
+    if nothing is pending.
 
     Examples:
       larp db migrate

@@ -16,14 +16,13 @@ def plan(
     ctx: typer.Context,
     revision: TargetRevision = "head",
     check: Annotated[
-        bool, typer.Option("--check", help="End with 3 when a hazard is not waived.")
+        bool, typer.Option("--check", help="Exit with 3 if a hazard is not accepted.")
     ] = False,
 ) -> None:
-    """Show what a migration would run, and what may go wrong.
+    """Preview the pending revisions: SQL, tables and hazards.
 
-    The pending revisions from where the database is, their SQL, the tables that it
-    touches, and the hazards that squawk sees in it. Takes no lock and changes nothing. A
-    hazard is accepted in the revision file, with a reason:
+    Squawk finds the hazards. Takes no lock and changes nothing. To accept a hazard, give
+    the reason in the revision file:
     "# larp: allow ban-drop-column: nothing has read it since May".
 
     Examples:

@@ -15,9 +15,11 @@ app = new_app()
 @app.command(cls=DatabaseCommand)
 def reset(
     ctx: typer.Context,
-    seed: Annotated[bool, typer.Option("--seed", help="Load the development data too.")] = False,
+    seed: Annotated[
+        bool, typer.Option("--seed", help="Also load the development data in seeds/.")
+    ] = False,
     backup: Annotated[
-        bool, typer.Option("--backup/--no-backup", help="Back the schema up before dropping it.")
+        bool, typer.Option("--backup/--no-backup", help="Back up the schema first.")
     ] = True,
     confirm: Confirm = None,
     yes: Yes = False,
@@ -25,8 +27,8 @@ def reset(
 ) -> None:
     """Back up the schema, drop it, and initialise it again.
 
-    Drops the schema, never the database, and nothing outside the schema. If the backup
-    fails, nothing is dropped.
+    Shows what will be lost and asks for the database's name. Drops nothing outside the
+    schema, and nothing at all if the backup fails.
 
     Examples:
       larp db reset

@@ -16,25 +16,25 @@ app = new_app()
 @app.command(cls=DatabaseCommand)
 def restore(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `larp db backup` wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File that `larp db backup` wrote.")],
     backup: Annotated[
-        bool, typer.Option("--backup/--no-backup", help="Back up what is replaced first.")
+        bool, typer.Option("--backup/--no-backup", help="Back up the current schema first.")
     ] = True,
     no_owner: Annotated[
-        bool, typer.Option("--no-owner", help="All belongs to who restores it.")
+        bool, typer.Option("--no-owner", help="Make the current role the owner of everything.")
     ] = False,
     no_privileges: Annotated[
-        bool, typer.Option("--no-privileges", help="Leave the grants in FILE out.")
+        bool, typer.Option("--no-privileges", help="Do not restore the grants in FILE.")
     ] = False,
     confirm: Confirm = None,
     yes: Yes = False,
     allow_production: AllowProduction = False,
 ) -> None:
-    """Put a backup in place of the schema, in one transaction.
+    """Replace the schema with a backup, in one transaction.
 
-    FILE is checked first: all of it can be read, and it holds this schema and no other. If
-    anything fails, or larp is killed, nothing is changed. What is outside the schema is
-    never touched.
+    Checks first that FILE is complete and contains this schema only. Shows what will be
+    lost and asks for the database's name. If anything fails, or larp is killed, nothing
+    has changed. Never touches anything outside the schema.
 
     Examples:
       larp db restore before-upgrade.dump

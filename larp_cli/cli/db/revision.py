@@ -15,13 +15,13 @@ def revision(
     ctx: typer.Context,
     message: Annotated[str, typer.Option("--message", "-m", help="What the revision does.")],
     empty: Annotated[
-        bool, typer.Option("--empty", help="Write one without operations; takes no database.")
+        bool, typer.Option("--empty", help="Write an empty revision; needs no database.")
     ] = False,
 ) -> None:
-    """Write a new revision file from the models.
+    """Write a revision file from changes in the models.
 
-    It holds what differs between the models and a database at head; where nothing
-    differs, nothing is written. Read it before it runs: Alembic sees no renames.
+    Compares the models with the database, which must be at head. Writes no file if nothing
+    differs. Read the file before you apply it: a rename appears as a drop and an add.
 
     Examples:
       larp db revision -m 'Add players'

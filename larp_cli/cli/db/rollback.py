@@ -17,23 +17,24 @@ app = new_app()
 def rollback(
     ctx: typer.Context,
     steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Undo the last N revisions; default: 1.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Number of revisions to undo. Default: 1."),
     ] = None,
     to: Annotated[
         str | None,
         typer.Option(
-            metavar="REV", callback=refuse_empty, help="Undo what came after REV, or base for all."
+            metavar="REV", callback=refuse_empty, help="Undo everything after REV; base undoes all."
         ),
     ] = None,
     confirm: Confirm = None,
     yes: Yes = False,
     allow_production: AllowProduction = False,
 ) -> None:
-    """Undo revisions; shows what will be lost first.
+    """Undo revisions, after showing what will be lost.
 
-    Each revision is undone in a transaction of its own, under the same lock and the same
-    timeouts as a migration. What the revisions made is lost with the data in it: back up
-    before. To show what will be lost their Python is run without a database first.
+    Shows the SQL and the tables it touches, and asks for the database's name. Undoes one
+    revision per transaction. The data in dropped tables and columns is lost: back up
+    first. To get the SQL, larp runs the revisions' Python without a database.
 
     Examples:
       larp db rollback

@@ -19,15 +19,15 @@ def seed(
         typer.Option(
             metavar="NAME",
             callback=refuse_empty,
-            help="Load seeds/NAME/*.sql too; default: ENVIRONMENT.",
+            help="Also load seeds/NAME/*.sql. Default: ENVIRONMENT.",
         ),
     ] = None,
     allow_production: AllowProduction = False,
 ) -> None:
     """Load the development data in seeds/, in one transaction.
 
-    It is plain SQL: seeds/*.sql, then seeds/NAME/*.sql, each in the order of their names,
-    with the schema first in the search path. If a statement fails, nothing is loaded.
+    Runs seeds/*.sql, then seeds/NAME/*.sql, sorted by name, with the schema first in the
+    search path. If a statement fails, nothing is loaded.
 
     Examples:
       larp db seed

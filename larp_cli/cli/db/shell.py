@@ -18,17 +18,17 @@ app = new_app()
 def shell(
     ctx: typer.Context,
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="PSQL_ARGUMENT", help="Passed on to psql.")
+        list[str] | None, typer.Argument(metavar="PSQL_ARGUMENT", help="Arguments for psql.")
     ] = None,
     owner: Annotated[
-        bool, typer.Option("--owner", help="By DATABASE_MIGRATION_URL, where that is set.")
+        bool, typer.Option("--owner", help="Connect with DATABASE_MIGRATION_URL, if set.")
     ] = False,
 ) -> None:
     """Open psql on the configured database.
 
-    What follows -- is passed on to psql, and its exit status becomes ours. With --json
-    psql's output is the result. The schema stands first in the search path, unless the
-    role or the database has a search path of its own.
+    Arguments after -- go to psql, and larp exits with psql's status. With --json, psql's
+    output is the result. The schema is first in the search path, unless the role or the
+    database sets its own search path.
 
     Examples:
       larp db shell

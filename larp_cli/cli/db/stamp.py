@@ -16,7 +16,12 @@ app = new_app()
 def stamp(
     ctx: typer.Context,
     revision: Annotated[
-        str, typer.Argument(callback=refuse_empty, help="A revision, head, heads or base.")
+        str,
+        typer.Argument(
+            metavar="REVISION",
+            callback=refuse_empty,
+            help="Revision to record: an id, head, heads or base.",
+        ),
     ],
     confirm: Confirm = None,
     yes: Yes = False,
@@ -24,8 +29,8 @@ def stamp(
 ) -> None:
     """Record a revision without running it.
 
-    For a database whose schema is right and whose stamp is wrong. The stamp is confirmed
-    like a rollback, and noted in the ledger.
+    Use it if the schema is right but the recorded revision is wrong. Asks for the
+    database's name, and writes a line into the ledger.
 
     Examples:
       larp db stamp head

@@ -10,9 +10,9 @@ app = new_app()
 
 @app.command(cls=LarpCommand)
 def start(ctx: typer.Context) -> None:
-    """Start the embedded PostgreSQL and keep it up between commands.
+    """Start the embedded PostgreSQL, and keep it running.
 
-    Without it the server is started on demand, and stopped when the last command that
+    Without this, larp starts the server on demand, and stops it when the last command that
     uses it ends.
 
     Examples:

@@ -10,10 +10,10 @@ app = new_app()
 
 @app.command(cls=DatabaseCommand)
 def status(ctx: typer.Context) -> None:
-    """Show where the database stands against the revisions.
+    """Show the state of the database: server, revision, pending.
 
-    The server, the schema, its revision, what is pending or ahead, who migrates. Ends
-    with 0 at head, and with 3 when it is behind, ahead or not initialised. Takes no lock
+    Also shows unknown revisions, invalid indexes, and who is migrating. Exits with 0 at
+    head, and with 3 if the database is behind, ahead or not initialised. Takes no lock
     and changes nothing.
 
     Examples:

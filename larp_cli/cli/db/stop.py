@@ -10,9 +10,9 @@ app = new_app()
 
 @app.command(cls=LarpCommand)
 def stop(ctx: typer.Context) -> None:
-    """Stop the embedded PostgreSQL, and keep it up no longer.
+    """Stop the embedded PostgreSQL.
 
-    It stops now, also when another command uses it.
+    Stops it at once, even if another command is using it.
 
     Examples:
       larp db stop

@@ -19,10 +19,10 @@ class WaitCommand(DatabaseCommand):
 
 @app.command(cls=WaitCommand)
 def wait(ctx: typer.Context) -> None:
-    """Block until the database answers a query.
+    """Wait until the database answers a query.
 
-    Gives up after --timeout, or 60 seconds. Waits out what may pass by itself, such as a
-    server that is starting. What will not, such as a wrong password, is told at once.
+    Gives up after --timeout, or 60 seconds. Waits only for failures that can pass, such as
+    a server that is starting. Fails at once on others, such as a wrong password.
 
     Examples:
       larp db wait

@@ -9,7 +9,7 @@ app = new_app(cls=group(__name__, NAMES))
 
 @app.callback()
 def requirements() -> None:
-    """Lock the dependencies of a project in two files that fit.
+    """Lock the dependencies of a project in two matching files.
 
     Examples:
       larp requirements update

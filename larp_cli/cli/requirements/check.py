@@ -16,15 +16,15 @@ def check(
     ctx: typer.Context,
     project: ProjectDirectory = HERE,
     resolve: Annotated[
-        bool, typer.Option("--resolve", help="Resolve anew as well, which asks the index.")
+        bool, typer.Option("--resolve", help="Also resolve again, using the package index.")
     ] = False,
     backend: ResolverBackend = "pip-tools",
 ) -> None:
-    """Check that the lock files fit pyproject.toml and each other.
+    """Check that the lock files match pyproject.toml.
 
-    Quick, and without a network, unless --resolve. Ends with 3 when something does not fit:
-    a file from another pyproject.toml, a pin that is not the same in both, a package of the
-    main file that development lacks, a missing hash, a line that belongs to one machine.
+    Needs no network, unless you give --resolve. Exits with 3 if pyproject.toml has changed,
+    a file was edited, a pin differs between the files, the development file lacks a
+    package, a hash is missing, or a line belongs to one machine.
 
     Examples:
       larp requirements check

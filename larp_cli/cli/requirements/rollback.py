@@ -19,15 +19,16 @@ def rollback(
         str | None,
         typer.Argument(
             callback=refuse_empty,
-            help="The backup, or the beginning of its name; default: the newest.",
+            metavar="BACKUP",
+            help="Backup, or the first characters of its name. Default: the newest.",
         ),
     ] = None,
     project: ProjectDirectory = HERE,
     keep: Keep = 5,
 ) -> None:
-    """Put the lock files of a backup back, both of them.
+    """Restore both lock files from a backup.
 
-    What they replace becomes a backup itself, so that a rollback can be undone.
+    Backs up the current files first, so that you can undo the rollback.
 
     Examples:
       larp requirements rollback

@@ -19,19 +19,19 @@ class UpdateOptions:
     """What the command line says about an update."""
 
     project: ProjectDirectory = HERE
-    upgrade: Annotated[
-        bool, typer.Option("--upgrade", "-U", help="Bring every pin to the newest that fits.")
-    ] = False
+    upgrade: Annotated[bool, typer.Option("--upgrade", "-U", help="Upgrade every package.")] = False
     upgrade_package: Annotated[
         list[str] | None,
-        typer.Option("--upgrade-package", "-P", metavar="NAME", help="Only this one; repeatable."),
+        typer.Option(
+            "--upgrade-package", "-P", metavar="NAME", help="Upgrade only this package. Repeatable."
+        ),
     ] = None
     generate_hashes: Annotated[
         bool,
-        typer.Option("--generate-hashes/--no-generate-hashes", help="Pin by hash as well."),
+        typer.Option("--generate-hashes/--no-generate-hashes", help="Include hashes."),
     ] = True
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")
+        bool, typer.Option("--dry-run", help="Show what would change. Writes nothing.")
     ] = False
     backend: ResolverBackend = "pip-tools"
     keep: Keep = 5
@@ -42,10 +42,11 @@ class UpdateOptions:
 def update(ctx: typer.Context, options: UpdateOptions) -> None:
     """Compile both lock files from pyproject.toml, or neither.
 
-    The one for development is resolved first, and the main one within its pins, so that
-    what both have is the same in both; the other way round where only that has a solution.
-    What need not change stays. The files are checked before they are published, and kept as
-    a backup. Which extras go into which file stands in [tool.larp.requirements].
+    Packages in both files get the same version: larp resolves the development file first,
+    then the main file within its pins, or the other way round if only that has a
+    solution. Pins stay unless they must change. larp checks the files before it writes
+    them, and keeps the old ones as a backup. [tool.larp.requirements] says which extras
+    go into which file.
 
     Examples:
       larp requirements update
