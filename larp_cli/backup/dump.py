@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,15 +55,7 @@ def backup_schema(
     observer.started(f"backing up the schema {database.schema} to {path}")
     with _beside(path) as partial:
         run_program(
-            [
-                program,
-                "--format=custom",
-                "--no-password",
-                f"--schema={_pattern(database.schema)}",
-                *(f"--extension={_pattern(name)}" for name in extensions),
-                f"--lock-wait-timeout={LOCK_WAIT}",
-                f"--file={partial}",
-            ],
+            [program, *_dump_options(database.schema, extensions), f"--file={partial}"],
             database,
             timeout=DUMP_TIMEOUT,
             what="pg_dump",
@@ -191,6 +183,16 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _dump_options(schema: str, extensions: Sequence[str]) -> list[str]:
+    return [
+        "--format=custom",
+        "--no-password",
+        f"--schema={_pattern(schema)}",
+        *(f"--extension={_pattern(name)}" for name in extensions),
+        f"--lock-wait-timeout={LOCK_WAIT}",
+    ]
 
 
 def _pattern(name: str) -> str:

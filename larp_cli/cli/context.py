@@ -20,8 +20,9 @@ from larp_cli.system.streams import write_to_stderr
 
 if TYPE_CHECKING:
     from larp_cli.health.subject import Subject
+    from larp_cli.migrations.guard import Guard
     from larp_cli.migrations.project import Project
-    from larp_cli.migrations.run.timeouts import Patience
+    from larp_cli.migrations.workspace import Workspace
     from larp_cli.observer import Observer
     from larp_cli.postgres.database import Databases
     from larp_cli.postgres.embedded import EmbeddedServer
@@ -94,21 +95,41 @@ class Context:
         warnings = tuple(f"{item.name} {item.message}" for item in config_check().warnings)
         return expected(database, self.project, warnings)
 
-    @property
-    def patience(self) -> Patience:
-        """How long a migrator waits."""
-        from larp_cli.migrations.run.timeouts import Patience, Timeouts
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The database by the URL for DDL, the revisions, and how long to wait for what."""
+        from larp_cli.migrations.run.timeouts import Timeouts
+        from larp_cli.migrations.workspace import Workspace
 
         settings = self.settings
-        return Patience(
+        return Workspace(
+            database=self.databases.migration,
+            project=self.project,
+            observer=self.observer,
             timeouts=Timeouts(
                 lock=settings.migration_lock_timeout,
                 statement=settings.migration_statement_timeout,
                 concurrently=settings.migration_concurrently_timeout,
+                lock_retries=settings.migration_lock_retries,
+                mutex_wait=settings.migration_mutex_wait,
             ),
-            lock_retries=settings.migration_lock_retries,
-            mutex_wait=settings.migration_mutex_wait,
         )
+
+    def guard(self, *, confirm: str | None, yes: bool, allow_production: bool) -> Guard:
+        """Make the guard of a destructive command, from its options."""
+        from larp_cli.cli.confirmation import typed_name
+        from larp_cli.migrations.guard import Consent, Guard
+
+        return Guard(
+            consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
+            ask=typed_name(self.terminal, quiet=self.options.quiet),
+            observer=self.observer,
+        )
+
+    @property
+    def backup_directory(self) -> Path:
+        """Where backups are kept."""
+        return self.settings.larp_home / "backups"
 
     @cached_property
     def embedded(self) -> EmbeddedServer:

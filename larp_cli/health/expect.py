@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from larp_cli.bookkeeping.tables import DEFAULT_VERSION_TABLE, FOREIGN_SCHEMA
 from larp_cli.errors import DatabaseUnreachable
 from larp_cli.health.subject import Subject
-from larp_cli.migrations.version_table import locate
+from larp_cli.migrations.version_table import find_version_table
 
 if TYPE_CHECKING:
     from larp_cli.migrations.project import Project
@@ -46,11 +46,11 @@ def _place(database: Database, project: Project) -> tuple[str | None, str]:
     if project.version_table is not None:
         return project.version_table
     try:
-        found = locate(database, project)
+        found = find_version_table(database, project)
     except DatabaseUnreachable as error:
         raise type(error)(
             f"{error.message}, and only the env.py of {project.config_file} knows where its"
             " version table is",
             hint=error.hint,
         ) from error
-    return found.schema, found.version_table.name
+    return found.schema, found.name

@@ -11,17 +11,15 @@ from psycopg import sql
 
 from larp_cli.bookkeeping.ledger import Ledger, sha256_of
 from larp_cli.migrations.autogenerate.compare import Comparison, compare
+from larp_cli.migrations.control import ControlSession, open_control
 from larp_cli.migrations.graph import find_ancestors
 from larp_cli.migrations.status import Standing, standing_of
-from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres.catalog import invalid_indexes
 from larp_cli.results import DatabaseCheck, DatabaseState, Direction, Finding
 
 if TYPE_CHECKING:
-    import psycopg
     from alembic.script import ScriptDirectory
 
-    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.postgres.database import Database
 
@@ -38,46 +36,49 @@ def check_database(database: Database, project: Project) -> DatabaseCheck:
         DatabaseUnreachable: The database did not answer.
         ConfigurationError: The project's files cannot be read.
     """
-    database = locate(database, project)
-    current = current_heads(database)
-    standing = standing_of(project, current)
-    script = project.script
-    comparison, skipped = _compared(database, project, standing)
-    with database.connection() as connection:
-        ledger = Ledger(database.bookkeeping)
+    with open_control(database, project) as control:
+        current = control.read_heads()
+        standing = standing_of(project, current)
+        comparison, skipped = _compared(control, standing)
+        ledger, connection = Ledger(control.database.bookkeeping), control.connection
         if ledger.exists(connection) and not ledger.is_readable(connection):
             skipped += ("no edited revision: this role may not read the ledger",)
         findings = (
             *_standing(project, standing),
             *_drift(comparison),
-            *_edited(connection, database, project, current),
-            *_invalid(connection, database, everywhere=not project.own),
-            *_files(script),
+            *_edited(control, ledger, current),
+            *_invalid(control),
+            *_files(project.script),
         )
-    checked = ["one head", "nothing pending", "not ahead"]
-    unchecked = {reason.partition(":")[0] for reason in skipped}
-    asked = ("models equal schema", "no edited revision", "no invalid index")
-    checked += [what for what in asked if what not in unchecked]
-    checked += ["file names"] if _names_files(script) else []
     return DatabaseCheck(
         database=database.name,
-        schema=database.schema,
+        schema=control.database.schema,
         current=current,
         heads=standing.heads,
-        checked=(*checked, "descriptions"),
+        checked=_checked(project.script, skipped),
         skipped=skipped,
         findings=findings,
         repair=comparison.operations,
     )
 
 
-def _compared(
-    database: Database, project: Project, standing: Standing
-) -> tuple[Comparison, tuple[str, ...]]:
+def _checked(script: ScriptDirectory, skipped: tuple[str, ...]) -> tuple[str, ...]:
+    """Name what was checked."""
+    unchecked = {reason.partition(":")[0] for reason in skipped}
+    asked = ("models equal schema", "no edited revision", "no invalid index")
+    return (
+        *("one head", "nothing pending", "not ahead"),
+        *(what for what in asked if what not in unchecked),
+        *(("file names",) if _names_files(script) else ()),
+        "descriptions",
+    )
+
+
+def _compared(control: ControlSession, standing: Standing) -> tuple[Comparison, tuple[str, ...]]:
     """Compare the models, where that makes sense; else say why not."""
     if standing.state is not DatabaseState.AT_HEAD:
         return Comparison(False), ("models equal schema: the database is not at head",)
-    comparison = compare(database, project)
+    comparison = compare(control.database, control.project)
     if not comparison.has_models:
         return comparison, ("models equal schema: env.py has no target_metadata",)
     return comparison, ()
@@ -113,17 +114,13 @@ def _drift(comparison: Comparison) -> Iterator[Finding]:
         yield Finding(code="model_drift", message=difference, hint=hint)
 
 
-def _edited(
-    connection: psycopg.Connection,
-    database: ManagedDatabase,
-    project: Project,
-    current: tuple[str, ...],
-) -> Iterator[Finding]:
+def _edited(control: ControlSession, ledger: Ledger, current: tuple[str, ...]) -> Iterator[Finding]:
     """Find applied revisions whose files are not what they were when they ran.
 
     A revision that got in by a stamp, or without larp, has no file to compare with.
     """
-    last_runs = Ledger(database.bookkeeping).read_last_runs(connection)
+    project = control.project
+    last_runs = ledger.read_last_runs(control.connection)
     for revision in sorted(find_ancestors(project.graph, current)):
         run = last_runs.get(revision)
         if run is None or run.direction != Direction.UP or run.file_sha256 is None:
@@ -138,11 +135,11 @@ def _edited(
             )
 
 
-def _invalid(
-    connection: psycopg.Connection, database: ManagedDatabase, *, everywhere: bool
-) -> Iterator[Finding]:
-    for name in invalid_indexes(connection, None if everywhere else database.schema):
-        index = sql.Identifier(*name).as_string(connection)
+def _invalid(control: ControlSession) -> Iterator[Finding]:
+    """Find invalid indexes: in our schema, of another project in every schema."""
+    schema = control.database.schema if control.project.own else None
+    for name in invalid_indexes(control.connection, schema):
+        index = sql.Identifier(*name).as_string(control.connection)
         yield Finding(
             code="invalid_index",
             message=f"the index {index} is invalid: no query uses it, every write pays for it",

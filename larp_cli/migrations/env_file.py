@@ -2,7 +2,7 @@
 
 Running it takes Alembic and SQLAlchemy, and most times there is nothing to migrate. What is
 read here decides only whether something is pending, and which mutex to wait for: before
-anything runs, `larp_cli.migrations.version_table.locate` asks the environment itself.
+anything runs, `larp_cli.migrations.control.ControlSession.relocate` asks the environment itself.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from larp_cli.units import format_count
 
 if TYPE_CHECKING:
     from larp_cli.bookkeeping.database import ManagedDatabase
+    from larp_cli.migrations.control import ControlSession
     from larp_cli.observer import Observer
 
 FEW_ROWS = 10_000
@@ -55,30 +56,86 @@ class Stake:
     """The tables at stake, in any schema; None means all tables of the schema."""
 
 
-def examine(database: ManagedDatabase) -> Stake:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """Lets a destructive command through only with the operator's consent."""
+
+    consent: Consent
+    ask: Ask
+    observer: Observer
+    """Hears what is at stake."""
+
+    def require_consent(
+        self, database: ManagedDatabase, stake: Stake, *, command: str, loss: str
+    ) -> None:
+        """Show what will be lost, and require the operator's confirmation.
+
+        Args:
+            database: Whose settings name the environment.
+            stake: What is at stake.
+            command: The command as it is typed, for the hints.
+            loss: What the command does, as a clause: "this drops the schema".
+
+        Raises:
+            Refused: The environment differs, or there is no confirmation; nothing was changed.
+        """
+        require_same_environment(database, stake.stamped_environment, command=command)
+        environments = (stake.stamped_environment, database.environment.value)
+        production = Environment.PRODUCTION.value in environments
+        if production and not self.consent.allow_production:
+            raise Refused(
+                f"{stake.database} is a production database",
+                hint=f"{command} --confirm {shlex.quote(stake.database)} --allow-production",
+            )
+        if self.consent.allow_production:
+            command += " --allow-production"
+        shown = _describe_stake(stake, loss)
+        self.observer.warning(shown[0])
+        for line in shown[1:]:
+            self.observer.note(line)
+        if self.consent.confirm is not None:
+            _require_name(self.consent.confirm, stake.database, command)
+        elif not (self.consent.yes and database.url.is_local and not production):
+            self._ask(stake.database, shown, command)
+
+    def _ask(self, name: str, shown: Sequence[str], command: str) -> None:
+        typed = self.ask(name, shown)
+        if typed is None:
+            why = (
+                "--yes is only accepted for a local database that is not production"
+                if self.consent.yes
+                else "not confirmed, and there is no terminal to ask at"
+            )
+            raise Refused(
+                f"{why}; nothing was changed", hint=f"{command} --confirm {shlex.quote(name)}"
+            )
+        _require_name(typed, name, command)
+
+
+def examine(control: ControlSession) -> Stake:
     """Find out what would be lost.
 
     Raises:
         DatabaseUnreachable: The database did not answer, or is a standby.
     """
-    with database.connection() as connection:
-        facts = catalog.server_facts(connection, database)
-        if facts.standby:  # before making a backup for nothing
-            raise ReadOnly.at(database.url, address=facts.host)
-        return Stake(
-            host=facts.host,
-            database=facts.database,
-            user=facts.user,
-            schema=database.schema,
-            stamped_environment=read_environment(connection, database.bookkeeping),
-            tables=tuple(
-                _counted(connection, database.schema, table)
-                for table in catalog.table_sizes(connection, database.schema)
-            ),
-        )
+    connection, database = control.connection, control.database
+    facts = catalog.server_facts(connection, database)
+    if facts.standby:  # before making a backup for nothing
+        raise ReadOnly.at(database.url, address=facts.host)
+    return Stake(
+        host=facts.host,
+        database=facts.database,
+        user=facts.user,
+        schema=database.schema,
+        stamped_environment=read_environment(connection, database.bookkeeping),
+        tables=tuple(
+            _count(connection, database.schema, table)
+            for table in catalog.table_sizes(connection, database.schema)
+        ),
+    )
 
 
-def _counted(connection: psycopg.Connection, schema: str, table: TableSize) -> TableSize:
+def _count(connection: psycopg.Connection, schema: str, table: TableSize) -> TableSize:
     """Count the rows of a table that was never analysed, unless there are many."""
     if table.estimated_rows is not None:
         return table
@@ -92,63 +149,15 @@ def _counted(connection: psycopg.Connection, schema: str, table: TableSize) -> T
     return replace(table, estimated_rows=row[0]) if row[0] <= FEW_ROWS else table
 
 
-def require_consent(
-    database: ManagedDatabase,
-    stake: Stake,
-    consent: Consent,
-    *,
-    command: str,
-    loss: str,
-    ask: Ask,
-    observer: Observer,
-) -> None:
-    """Show what will be lost, and require the operator's confirmation.
-
-    Args:
-        database: The database; its settings name the environment.
-        stake: What is at stake.
-        consent: The confirmation given on the command line.
-        command: The command as it is typed, for the hints.
-        loss: What the command does, as a clause: "this drops the schema".
-        ask: Asks at a terminal.
-        observer: Shows what is at stake.
-
-    Raises:
-        Refused: The environment differs, or there is no confirmation; nothing was changed.
-    """
-    require_same_environment(database, stake.stamped_environment, command=command)
-    production = Environment.PRODUCTION.value in (
-        stake.stamped_environment,
-        database.environment.value,
-    )
-    if production and not consent.allow_production:
-        raise Refused(
-            f"{stake.database} is a production database",
-            hint=f"{command} --confirm {shlex.quote(stake.database)} --allow-production",
-        )
-    if consent.allow_production:
-        command += " --allow-production"
-    shown = _shown(stake, loss)
-    observer.warning(shown[0])
-    for line in shown[1:]:
-        observer.note(line)
-    if consent.confirm is not None:
-        _compare(consent.confirm, stake.database, command)
-    elif consent.yes and database.url.is_local and not production:
-        return
-    else:
-        _ask(ask, stake.database, shown, command, consent)
-
-
-def require_unchanged(database: ManagedDatabase, stake: Stake, *, command: str) -> None:
-    """Compare the database with what was shown; call it with the migration lock held.
+def require_unchanged(control: ControlSession, stake: Stake, *, command: str) -> None:
+    """Compare the database with what was shown; call it with the migration mutex held.
 
     Raises:
         Refused: It changed after it was shown; nothing was changed by this command.
     """
-    with database.connection() as connection:
-        stamped = read_environment(connection, database.bookkeeping)
-        tables = {table.name for table in catalog.table_sizes(connection, database.schema)}
+    connection, database = control.connection, control.database
+    stamped = read_environment(connection, database.bookkeeping)
+    tables = {table.name for table in catalog.table_sizes(connection, database.schema)}
     # A table that is gone cannot be lost: another reset may be at work.
     unseen = tables - {table.name for table in stake.tables}
     unseen -= {database.version_table.name, *BOOKKEEPING_TABLES}
@@ -160,7 +169,7 @@ def require_unchanged(database: ManagedDatabase, stake: Stake, *, command: str) 
         )
 
 
-def _shown(stake: Stake, loss: str) -> list[str]:
+def _describe_stake(stake: Stake, loss: str) -> list[str]:
     lines = [
         f"{loss}: schema {stake.schema} of database {stake.database} on {stake.host},"
         f" as {stake.user}"
@@ -181,23 +190,9 @@ def _rows(estimate: int | None) -> str:
     )
 
 
-def _compare(typed: str, name: str, command: str) -> None:
+def _require_name(typed: str, name: str, command: str) -> None:
     if typed != name:
         raise Refused(
             f"'{typed}' is not the name of the database, {name}; nothing was changed",
             hint=f"{command} --confirm {shlex.quote(name)}",
         )
-
-
-def _ask(ask: Ask, name: str, shown: Sequence[str], command: str, consent: Consent) -> None:
-    typed = ask(name, shown)
-    if typed is None:
-        why = (
-            "--yes is only accepted for a local database that is not production"
-            if consent.yes
-            else "not confirmed, and there is no terminal to ask at"
-        )
-        raise Refused(
-            f"{why}; nothing was changed", hint=f"{command} --confirm {shlex.quote(name)}"
-        )
-    _compare(typed, name, command)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from larp_cli.errors import ExtraMissing
+from larp_cli.migrations.control import ControlSession, open_control
 from larp_cli.migrations.graph import find_heads, has_every_revision
 from larp_cli.migrations.lint.squawk import find_squawk
 from larp_cli.migrations.migrate import plan_upgrade
 from larp_cli.migrations.revisions import describe_revision
-from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres.catalog import server_major
 from larp_cli.postgres.relations import tables_by_name
 from larp_cli.results import Hazard, MigrationPlan, PlannedRevision, TouchedTable
@@ -22,7 +22,6 @@ from larp_cli.results import Hazard, MigrationPlan, PlannedRevision, TouchedTabl
 if TYPE_CHECKING:
     from alembic.script import Script
 
-    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.lint.hazards import Candidate
     from larp_cli.migrations.lint.offline import Rendered
     from larp_cli.migrations.project import Project
@@ -53,34 +52,32 @@ def make_plan(
     squawk = find_squawk()
     if check and squawk is None:
         raise ExtraMissing("lint", "looking for hazards")
-    database = locate(database, project)
-    current = current_heads(database)
-    planned = _pending(database, project, target, current)
+    with open_control(database, project) as control:
+        current = control.read_heads()
+        planned = _pending(control, target, current)
+        revisions = _describe(control, planned, current, squawk) if planned else ()
     return MigrationPlan(
         database=database.name,
-        schema=database.schema,
+        schema=control.database.schema,
         current=current,
         target=target,
-        revisions=_describe(database, project, planned, current, squawk) if planned else (),
+        revisions=revisions,
         hazards_checked=squawk is not None,
         required=check,
     )
 
 
-def _pending(
-    database: ManagedDatabase, project: Project, target: str, current: tuple[str, ...]
-) -> Sequence[Step]:
-    graph = project.graph
+def _pending(control: ControlSession, target: str, current: tuple[str, ...]) -> Sequence[Step]:
+    graph = control.project.graph
     if target in ("head", "heads") and has_every_revision(graph, current):
         return ()
     if target == "head" and len(find_heads(graph)) > 1:
         target = "heads"
-    return plan_upgrade(database, project, target, current)
+    return plan_upgrade(control, target, current)
 
 
 def _describe(
-    database: ManagedDatabase,
-    project: Project,
+    control: ControlSession,
     planned: Sequence[Step],
     current: tuple[str, ...],
     squawk: Path | None,
@@ -88,7 +85,8 @@ def _describe(
     from larp_cli.migrations.lint.hazards import Candidate, find_hazards
     from larp_cli.migrations.lint.offline import render_sql
 
-    rendered = render_sql(database, project, planned, current)
+    project = control.project
+    rendered = render_sql(control.database, project, planned, current)
     candidates = [
         Candidate(Path(project.script.get_revision(item.revision).path), rendered[item.revision])
         for item in planned
@@ -99,11 +97,10 @@ def _describe(
         for item in candidate.tables
         for name in (*item.targets, *item.referenced, *item.created)
     }
-    with database.connection() as connection:
-        tables = tables_by_name(connection, names)
-        major = server_major(connection)
+    tables = tables_by_name(control.connection, names)
     hazards: list[tuple[Hazard, ...]] = [() for _ in candidates]
     if squawk is not None:
+        major = server_major(control.connection)
         hazards = find_hazards(squawk, candidates, server_major=major, existing=tables)
     return tuple(
         _revision(project.script.get_revision(item.revision), candidate, tables, found)

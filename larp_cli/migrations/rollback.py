@@ -10,44 +10,27 @@ from typing import TYPE_CHECKING
 
 from larp_cli.errors import Refused
 from larp_cli.migrations.alembic_api import list_downgrade_steps
-from larp_cli.migrations.guard import Ask, Consent, Stake, examine, require_consent
+from larp_cli.migrations.control import ControlSession, open_control, reopen_control
+from larp_cli.migrations.guard import Guard, Stake, examine
 from larp_cli.migrations.migrate import require_known
 from larp_cli.migrations.project import explained
-from larp_cli.migrations.run.lock import migration_mutex
 from larp_cli.migrations.run.steps import steps_of_revisions
-from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres.relations import tables_by_name
 from larp_cli.results import AppliedRevision, Direction, RolledBack
 
 if TYPE_CHECKING:
-    from larp_cli.bookkeeping.database import ManagedDatabase
-    from larp_cli.migrations.project import Project
     from larp_cli.migrations.run.steps import Step
-    from larp_cli.migrations.run.timeouts import Patience
+    from larp_cli.migrations.workspace import Workspace
     from larp_cli.observer import Observer
-    from larp_cli.postgres.database import Database
 
 
-def rollback(
-    database: Database,
-    project: Project,
-    observer: Observer,
-    *,
-    target: str,
-    consent: Consent,
-    ask: Ask,
-    patience: Patience,
-) -> RolledBack:
+def rollback(workspace: Workspace, guard: Guard, *, target: str) -> RolledBack:
     """Undo revisions down to ``target``, each in a transaction of its own.
 
     Args:
-        database: The database, by the URL for DDL.
-        project: The revisions.
-        observer: Told what will be undone, and of every revision.
+        workspace: The database, the revisions, and how to go about it.
+        guard: Asks for the operator's consent.
         target: A revision that stays, ``base``, or ``-N``.
-        consent: What the command line says already.
-        ask: Asks for the database's name at a terminal.
-        patience: How long to wait for locks and for another migrator.
 
     Raises:
         ConfigurationError: The target is not below where the database stands.
@@ -55,56 +38,49 @@ def rollback(
         MigrationFailed: A revision failed; those before it are undone.
     """
     began = time.monotonic()
-    database = locate(database, project)
-    before = current_heads(database)
+    project, command = workspace.project, f"larp db rollback {_way(target)}"
     undone: tuple[AppliedRevision, ...] = ()
-    command = f"larp db rollback {_way(target)}"
-    planned = plan_downgrade(database, project, target, before)
-    if planned:
-        require_consent(
-            database,
-            # Steps of their own, as those that were rendered do not run any more.
-            _stake(database, project, plan_downgrade(database, project, target, before), observer),
-            consent,
-            command=command,
-            loss="this undoes revisions, with the data in what they created",
-            ask=ask,
-            observer=observer,
-        )
-        with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as mutex:
+    with open_control(workspace.database, project) as control:
+        database, before = control.database, control.read_heads()
+        planned = plan_downgrade(control, target, before)
+        stake = _examine_downgrade(control, target, workspace.observer) if planned else None
+    after = before
+    if stake is not None:
+        loss = "this undoes revisions, with the data in what they created"
+        guard.require_consent(database, stake, command=command, loss=loss)
+        with reopen_control(database, project) as control:
             from larp_cli.migrations.run.runner import Runner
 
-            require_same_stamps(before, current_heads(database))
+            control.hold_mutex(workspace)
+            require_same_stamps(before, control.read_heads())
             runner = Runner(
-                database,
-                project,
-                observer,
-                mutex=mutex,
-                patience=patience,
-                command=lambda left: f"larp db rollback {_way(target, left)}",
+                control, workspace, command=lambda left: f"larp db rollback {_way(target, left)}"
             )
             undone = runner.run(planned, Direction.DOWN, heads=before)
+            after = control.read_heads()
     return RolledBack(
         database=database.name,
         schema=database.schema,
         before=before,
-        after=current_heads(database) if undone else before,
+        after=after,
         undone=undone,
         seconds=time.monotonic() - began,
     )
 
 
-def _stake(
-    database: ManagedDatabase, project: Project, planned: Sequence[Step], observer: Observer
-) -> Stake:
-    """Tell what each revision will undo, and examine the tables that it touches.
+def _examine_downgrade(control: ControlSession, target: str, observer: Observer) -> Stake:
+    """Report what each revision will undo, and examine the tables that it touches.
 
-    Of revisions whose SQL cannot be told beforehand every table of the schema is at stake.
+    Where the SQL of a revision cannot be known beforehand, every table of the schema is at
+    stake.
     """
     from larp_cli.migrations.lint.offline import render_sql
     from larp_cli.postgres.sql.tables import TableName, find_tables
 
-    rendered = render_sql(database, project, planned, current_heads(database))
+    current = control.read_heads()
+    # Steps that were rendered cannot run any more, so these are not the ones that will.
+    planned = plan_downgrade(control, target, current)
+    rendered = render_sql(control.database, control.project, planned, current)
     names: set[TableName] = set()
     for item in planned:
         observer.note(f"to be undone: {item.revision} {item.description}")
@@ -114,11 +90,10 @@ def _stake(
             names.update(find_tables(statement.sql).targets)
         if undoing.incomplete is not None:
             observer.note(f"  incomplete: {undoing.incomplete}")
-    stake = examine(database)
+    stake = examine(control)
     if any(undoing.incomplete is not None for undoing in rendered.values()):
         return stake
-    with database.connection() as connection:
-        touched = {table.name: table for table in tables_by_name(connection, names).values()}
+    touched = {table.name: table for table in tables_by_name(control.connection, names).values()}
     return replace(stake, touched=tuple(touched[name] for name in sorted(touched)))
 
 
@@ -130,14 +105,15 @@ def _way(target: str, left: int | None = None) -> str:
 
 
 def plan_downgrade(
-    database: ManagedDatabase, project: Project, target: str, current: tuple[str, ...]
+    control: ControlSession, target: str, current: tuple[str, ...]
 ) -> Sequence[Step]:
     """List the steps from the ``current`` heads down to ``target``.
 
     Raises:
         ConfigurationError: The target is unknown, or not below where the database stands.
     """
-    require_known(database, project, current)
+    require_known(control, current)
+    project = control.project
     with explained(project.config_file):
         steps = list_downgrade_steps(project.script, target, current)
     return steps_of_revisions(steps)

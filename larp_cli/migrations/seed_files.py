@@ -81,12 +81,12 @@ def load_seeds(
     )
 
 
-def already_seeded(database: ManagedDatabase, directory: Path, environment: str) -> bool:
+def is_seeded(
+    connection: psycopg.Connection, database: ManagedDatabase, directory: Path, environment: str
+) -> bool:
     """Look whether exactly these files were loaded before."""
     texts = [_read(path) for path in seed_files(directory, environment)]
-    with database.connection() as connection:
-        noted = read_metadata(connection, database.bookkeeping, _key(environment))
-    return noted == _digest(texts)
+    return read_metadata(connection, database.bookkeeping, _key(environment)) == _digest(texts)
 
 
 def forget_seeds(connection: psycopg.Connection, bookkeeping: Bookkeeping) -> None:

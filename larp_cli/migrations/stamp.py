@@ -1,95 +1,63 @@
-"""Recording a revision without running it."""
+"""Record a revision without running it."""
 
 from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING
 
-import psycopg
 from psycopg import sql
 
+from larp_cli.bookkeeping.ledger import Ledger, Run
 from larp_cli.migrations.alembic_api import list_stamp_steps
+from larp_cli.migrations.control import ControlSession, open_control, reopen_control
 from larp_cli.migrations.graph import find_unknown
-from larp_cli.migrations.guard import Ask, Consent, examine, require_consent
+from larp_cli.migrations.guard import Guard, examine
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.rollback import require_same_stamps
-from larp_cli.migrations.run.lock import migration_mutex
 from larp_cli.migrations.run.steps import steps_of_stamps
-from larp_cli.migrations.version_table import current_heads, locate
-from larp_cli.postgres.errors import translated_errors
 from larp_cli.results import Direction, Stamped
 
 if TYPE_CHECKING:
-    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.migrations.run.steps import Step
-    from larp_cli.migrations.run.timeouts import Patience
-    from larp_cli.observer import Observer
-    from larp_cli.postgres.database import Database
+    from larp_cli.migrations.workspace import Workspace
 
 
-def stamp(
-    database: Database,
-    project: Project,
-    observer: Observer,
-    *,
-    revision: str,
-    consent: Consent,
-    ask: Ask,
-    patience: Patience,
-) -> Stamped:
+def stamp(workspace: Workspace, guard: Guard, *, revision: str) -> Stamped:
     """Record ``revision`` without running anything.
 
     Args:
-        database: The database, by the URL for DDL.
-        project: The revisions.
-        observer: Told what is at stake.
+        workspace: The database, the revisions, and how to go about it.
+        guard: Asks for the operator's consent.
         revision: A revision, ``head``, ``heads`` or ``base``.
-        consent: What the command line says already.
-        ask: Asks for the database's name at a terminal.
-        patience: How long to wait for another migrator.
 
     Raises:
         ConfigurationError: There is no such revision.
         Refused: Consent is missing; nothing was changed.
     """
-    database = locate(database, project)
-    before = current_heads(database)
-    command = f"larp db stamp {shlex.quote(revision)}"
-    foreign = bool(find_unknown(project.graph, before))
-    planned = _plan_stamp(project, revision, () if foreign else before)
-    if planned or foreign:
-        require_consent(
-            database,
-            examine(database),
-            consent,
-            command=command,
-            loss=f"this records {revision} instead of {', '.join(before) or 'base'}"
-            " and runs nothing",
-            ask=ask,
-            observer=observer,
-        )
-        with migration_mutex(database, wait=patience.mutex_wait, observer=observer) as mutex:
-            from larp_cli.migrations.run.runner import Runner
-
-            require_same_stamps(before, current_heads(database))
-            if foreign:
-                _replace_stamp(mutex, database, planned)
+    project, command = workspace.project, f"larp db stamp {shlex.quote(revision)}"
+    with open_control(workspace.database, project) as control:
+        database, before = control.database, control.read_heads()
+        unheard_of = bool(find_unknown(project.graph, before))
+        planned = _plan_stamp(project, revision, () if unheard_of else before)
+        stake = examine(control) if planned or unheard_of else None
+    after = before
+    if stake is not None:
+        old = ", ".join(before) or "base"
+        loss = f"this records {revision} instead of {old} and runs nothing"
+        guard.require_consent(database, stake, command=command, loss=loss)
+        with reopen_control(database, project) as control:
+            control.hold_mutex(workspace)
+            require_same_stamps(before, control.read_heads())
+            if unheard_of:
+                _replace_stamps(control, planned)
             else:
-                Runner(
-                    database,
-                    project,
-                    observer,
-                    mutex=mutex,
-                    patience=patience,
-                    command=lambda _left: command,
-                ).run(planned, Direction.STAMP, heads=before)
-    return Stamped(
-        database=database.name,
-        schema=database.schema,
-        before=before,
-        after=current_heads(database) if planned or foreign else before,
-    )
+                from larp_cli.migrations.run.runner import Runner
+
+                runner = Runner(control, workspace, command=lambda _left: command)
+                runner.run(planned, Direction.STAMP, heads=before)
+            after = control.read_heads()
+    return Stamped(database=database.name, schema=database.schema, before=before, after=after)
 
 
 def _plan_stamp(project: Project, revision: str, current: tuple[str, ...]) -> list[Step]:
@@ -98,24 +66,20 @@ def _plan_stamp(project: Project, revision: str, current: tuple[str, ...]) -> li
         return steps_of_stamps(list_stamp_steps(project.script, revision, current))
 
 
-def _replace_stamp(
-    mutex: psycopg.Connection, database: ManagedDatabase, planned: list[Step]
-) -> None:
+def _replace_stamps(control: ControlSession, planned: list[Step]) -> None:
     """Replace stamps that no file stands for, all of them at once.
 
-    Alembic would delete and insert in two transactions, and a crash in between would leave
+    Alembic would delete and insert in two transactions, and a crash between them would leave
     a database that looks new.
     """
-    from larp_cli.bookkeeping.ledger import Ledger, Run
-
-    ledger = Ledger(database.bookkeeping)
-    ledger.ensure(mutex)
-    table = database.version_table.identifier
+    ledger, connection = Ledger(control.database.bookkeeping), control.connection
+    ledger.ensure(connection)
+    table = control.database.version_table.identifier
     revisions = [step.revision for step in planned]
-    with translated_errors(database.url), mutex.transaction():
-        mutex.execute(sql.SQL("DELETE FROM {}").format(table))
+    with connection.transaction():
+        connection.execute(sql.SQL("DELETE FROM {}").format(table))
         for revision in revisions:
             insert = sql.SQL("INSERT INTO {} (version_num) VALUES (%s)").format(table)
-            mutex.execute(insert, (revision,))
+            connection.execute(insert, (revision,))
         for revision in revisions or ["base"]:
-            ledger.write(mutex, Run(revision, Direction.STAMP, 0.0, None))
+            ledger.write(connection, Run(revision, Direction.STAMP, 0.0, None))

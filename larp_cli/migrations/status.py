@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 
 from larp_cli.bookkeeping.environment import peek_environment
 from larp_cli.bookkeeping.ledger import Ledger
+from larp_cli.migrations.control import ControlSession, open_control
 from larp_cli.migrations.graph import find_heads, find_pending, find_state, find_unknown
 from larp_cli.migrations.revisions import describe_history, describe_revision
 from larp_cli.migrations.run.lock import migrators
-from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.postgres import catalog
 from larp_cli.results import DatabaseState, History, MigrationStatus, Revision
 
 if TYPE_CHECKING:
-    import psycopg
-
-    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.postgres.database import Database
 
@@ -29,35 +26,31 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
         DatabaseUnreachable: The database did not answer.
         ConfigurationError: The revision files cannot be read.
     """
-    database = locate(database, project)
-    current = current_heads(database)
-    standing = standing_of(project, current)
-    ledger = Ledger(database.bookkeeping)
-    with database.connection() as connection:
+    with open_control(database, project) as control:
+        current, connection, managed = control.read_heads(), control.connection, control.database
+        standing = standing_of(project, current)
+        ledger = Ledger(managed.bookkeeping)
         return MigrationStatus(
             server=catalog.server_facts(connection, database),
-            schema=database.schema,
-            schema_exists=catalog.schema_exists(connection, database.schema),
-            environment=peek_environment(connection, database.bookkeeping),
+            schema=managed.schema,
+            schema_exists=catalog.schema_exists(connection, managed.schema),
+            environment=peek_environment(connection, managed.bookkeeping),
             state=standing.state,
             current=current,
             heads=standing.heads,
             pending=standing.pending,
             unknown=standing.unknown,
             unknown_runs=ledger.read_upgrades(connection, standing.unknown),
-            lock_holders=migrators(connection, database.schema),
-            invalid_indexes=_invalid_indexes(connection, database, project),
+            lock_holders=migrators(connection, managed.schema),
+            invalid_indexes=_invalid_indexes(control),
         )
 
 
-def _invalid_indexes(
-    connection: psycopg.Connection, database: ManagedDatabase, project: Project
-) -> tuple[str, ...]:
+def _invalid_indexes(control: ControlSession) -> tuple[str, ...]:
     """Name the invalid indexes; those of another schema than the version table's with theirs."""
-    found = catalog.invalid_indexes(connection, database.schema if project.own else None)
-    return tuple(
-        name if schema == database.schema else f"{schema}.{name}" for schema, name in found
-    )
+    ours = control.database.schema
+    found = catalog.invalid_indexes(control.connection, ours if control.project.own else None)
+    return tuple(name if schema == ours else f"{schema}.{name}" for schema, name in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +88,7 @@ def migration_history(database: Database, project: Project) -> History:
         DatabaseUnreachable: The database did not answer.
         ConfigurationError: The revision files cannot be read.
     """
-    database = locate(database, project)
-    history = describe_history(project.script, current_heads(database))
-    with database.connection() as connection:
-        return replace(history, runs=Ledger(database.bookkeeping).read_runs(connection))
+    with open_control(database, project) as control:
+        history = describe_history(project.script, control.read_heads())
+        ledger = Ledger(control.database.bookkeeping)
+        return replace(history, runs=ledger.read_runs(control.connection))

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from larp_cli.bookkeeping.database import ManagedDatabase
-from larp_cli.bookkeeping.tables import Bookkeeping, VersionTable, find_bookkeeping
+from larp_cli.bookkeeping.tables import VersionTable
 from larp_cli.errors import ConfigurationError, LarpError, Locked
 from larp_cli.migrations.alembic_api import read_version_table
 from larp_cli.postgres.catalog import describe_sessions, holders_in
@@ -32,42 +31,27 @@ SELECT coalesce(
 """As the session of env.py sees it: its search path may be its own."""
 
 
-def locate_from_files(
-    database: Database, project: Project
-) -> tuple[ManagedDatabase, tuple[str, ...]]:
-    """Return what `locate` and `current_heads` do, without running env.py if its text will do.
-
-    To look whether something is pending, and for nothing else.
+def find_version_table(database: Database, project: Project) -> VersionTable:
+    """Find where the project's version table is, or will be; env.py of another project is run.
 
     Raises:
-        DatabaseUnreachable: The database did not answer.
-    """
-    if project.own or project.version_table is None or not project.is_legible:
-        located = locate(database, project)
-        return located, current_heads(located)
-    schema, table = project.version_table
-    with database.connection() as connection:
-        if schema is None:
-            row = connection.execute(VERSION_TABLE_SCHEMA, (table,)).fetchone()
-            assert row is not None
-            schema = row[0]
-        bookkeeping = find_bookkeeping(connection, VersionTable(schema, table))
-        located = ManagedDatabase.of(database, bookkeeping)
-        return located, read_heads(connection, located)
-
-
-def locate(database: Database, project: Project) -> ManagedDatabase:
-    """Find the project's version table, and larp's own tables.
-
-    Raises:
+        ConfigurationError: env.py does not run, or not on the connection that it is given.
         DatabaseUnreachable: The database did not answer.
     """
     if project.schema is not None:
-        table = VersionTable(project.schema)
-        return ManagedDatabase.of(database, Bookkeeping(project.schema, table))
-    table = _look_into(database, project, _version_table)
-    with database.connection() as connection:
-        return ManagedDatabase.of(database, find_bookkeeping(connection, table))
+        return VersionTable(project.schema)
+    return _look_into(database, project, _version_table)
+
+
+def find_written_version_table(connection: psycopg.Connection, project: Project) -> VersionTable:
+    """Find where the version table is that the text of the project's env.py names."""
+    assert project.version_table is not None
+    schema, table = project.version_table
+    if schema is None:
+        row = connection.execute(VERSION_TABLE_SCHEMA, (table,)).fetchone()
+        assert row is not None
+        schema = row[0]
+    return VersionTable(schema, table)
 
 
 def _version_table(context: MigrationContext) -> VersionTable:
@@ -80,35 +64,23 @@ def _version_table(context: MigrationContext) -> VersionTable:
     return VersionTable(str(schema), table)
 
 
-def current_heads(database: ManagedDatabase) -> tuple[str, ...]:
-    """Read the stamped revisions without a lock; empty when nothing was ever applied.
+def read_heads(connection: psycopg.Connection, table: VersionTable) -> tuple[str, ...]:
+    """Read the stamped revisions; none if there is no version table yet.
 
     Raises:
-        DatabaseUnreachable: The database did not answer.
+        Locked: Another session keeps the version table locked.
     """
-    with database.connection() as connection:
-        return read_heads(connection, database)
-
-
-def read_heads(connection: psycopg.Connection, database: ManagedDatabase) -> tuple[str, ...]:
-    """Read the version table, where there is one.
-
-    Raises:
-        Locked: Somebody keeps it locked.
-    """
-    table = database.version_table.identifier
-    found = connection.execute(
-        "SELECT to_regclass(%s) IS NOT NULL", (table.as_string(connection),)
-    ).fetchone()
-    if found != (True,):
+    name = table.identifier
+    exists = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name.as_string(),))
+    if exists.fetchone() != (True,):
         return ()
-    query = sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(table)
+    query = sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(name)
     try:
         return tuple(row[0] for row in connection.execute(query))
     except psycopg.errors.LockNotAvailable as error:
-        holders = holders_in(connection, database.schema, database.version_table.name)
+        holders = holders_in(connection, table.schema, table.name)
         raise Locked(
-            f"the version table {database.version_table} is locked"
+            f"the version table {table} is locked"
             f" by {describe_sessions(holders) or 'a session that is just ending'}",
             hint="let it end, or end it with pg_terminate_backend, and try again",
         ) from error

@@ -84,14 +84,14 @@ def _is_shared(database: Database, connection: psycopg.Connection, own: Session)
     A pooler lends the session that came back last, which is ours, or in turn, and then we
     get another one ourselves. The other transaction stays open to bring that about.
     """
-    patience = database.connect_timeout
+    seconds = database.connect_timeout
     with connect(
         replace(database.url, hosts=(_host(connection),)),
         application_name="larp-pooler-check",
-        connect_timeout=patience,
+        connect_timeout=seconds,
         autocommit=False,
     ) as other:
-        return _session(other, patience) == own or _session(connection, patience) != own
+        return _session(other, seconds) == own or _session(connection, seconds) != own
 
 
 def _session(connection: psycopg.Connection, seconds: float) -> Session:

@@ -39,11 +39,9 @@ def backup(
     larp: Context = ctx.obj
     larp.answer(
         back_up(
-            larp.databases.migration,
-            larp.project,
-            larp.observer,
+            larp.workspace,
             path=file,
-            directory=larp.settings.larp_home / "backups",
+            directory=larp.backup_directory,
             force=force,
         )
     )

@@ -31,10 +31,7 @@ def init(
     larp: Context = ctx.obj
     larp.answer(
         initialise(
-            larp.databases.migration,
-            larp.project,
-            larp.observer,
+            larp.workspace,
             seeds=larp.seeds if seed else None,
-            patience=larp.patience,
         )
     )

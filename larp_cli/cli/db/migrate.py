@@ -46,10 +46,7 @@ def migrate(
         return
     larp.answer(
         apply(
-            larp.databases.migration,
-            larp.project,
-            larp.observer,
+            larp.workspace,
             target=revision,
-            patience=larp.patience,
         )
     )

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
-from larp_cli.cli.confirmation import typed_name
 from larp_cli.cli.context import Context
 from larp_cli.cli.options import AllowProduction, Confirm, Yes
 
@@ -34,19 +33,14 @@ def reset(
       larp db reset
       larp db reset --confirm larp_manager --seed
     """
-    from larp_cli.migrations.guard import Consent
     from larp_cli.migrations.reset import reset as reset_schema
 
     larp: Context = ctx.obj
     larp.answer(
         reset_schema(
-            larp.databases.migration,
-            larp.project,
-            larp.observer,
-            consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
-            ask=typed_name(larp.terminal, quiet=larp.options.quiet),
-            backups=larp.settings.larp_home / "backups" if backup else None,
+            larp.workspace,
+            larp.guard(confirm=confirm, yes=yes, allow_production=allow_production),
+            backups=larp.backup_directory if backup else None,
             seeds=larp.seeds if seed else None,
-            patience=larp.patience,
         )
     )

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
-from larp_cli.cli.confirmation import typed_name
 from larp_cli.cli.context import Context
 from larp_cli.cli.options import AllowProduction, Confirm, Yes
 
@@ -42,20 +41,15 @@ def restore(
       larp db restore elsewhere.dump --no-owner --no-privileges
     """
     from larp_cli.migrations.backups import restore as put_back
-    from larp_cli.migrations.guard import Consent
 
     larp: Context = ctx.obj
     given = {"--no-owner": no_owner, "--no-privileges": no_privileges}
     larp.answer(
         put_back(
-            larp.databases.migration,
-            larp.project,
-            larp.observer,
+            larp.workspace,
+            larp.guard(confirm=confirm, yes=yes, allow_production=allow_production),
             path=file,
             options=tuple(option for option, wanted in given.items() if wanted),
-            consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
-            ask=typed_name(larp.terminal, quiet=larp.options.quiet),
-            backups=larp.settings.larp_home / "backups" if backup else None,
-            mutex_wait=larp.settings.migration_mutex_wait,
+            backups=larp.backup_directory if backup else None,
         )
     )

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
-from larp_cli.cli.confirmation import typed_name
 from larp_cli.cli.context import Context
 from larp_cli.cli.options import AllowProduction, Confirm, Yes, refuse_empty
 from larp_cli.errors import UsageError
@@ -41,7 +40,6 @@ def rollback(
       larp db rollback --steps 2 --confirm larp_manager
       larp db rollback --to base
     """
-    from larp_cli.migrations.guard import Consent
     from larp_cli.migrations.rollback import rollback as undo
 
     if steps is not None and to is not None:
@@ -49,12 +47,8 @@ def rollback(
     larp: Context = ctx.obj
     larp.answer(
         undo(
-            larp.databases.migration,
-            larp.project,
-            larp.observer,
+            larp.workspace,
+            larp.guard(confirm=confirm, yes=yes, allow_production=allow_production),
             target=to if to is not None else f"-{steps or 1}",
-            consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
-            ask=typed_name(larp.terminal, quiet=larp.options.quiet),
-            patience=larp.patience,
         )
     )

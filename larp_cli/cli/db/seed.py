@@ -38,12 +38,9 @@ def seed(
     larp: Context = ctx.obj
     larp.answer(
         load(
-            larp.databases.migration,
-            larp.project,
-            larp.observer,
+            larp.workspace,
             seeds=larp.seeds,
             environment=env,
             allow_production=allow_production,
-            patience=larp.patience,
         )
     )

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
-from larp_cli.cli.confirmation import typed_name
 from larp_cli.cli.context import Context
 from larp_cli.cli.options import AllowProduction, Confirm, Yes, refuse_empty
 
@@ -36,18 +35,13 @@ def stamp(
       larp db stamp head
       larp db stamp 4f1c7a9d2b60 --confirm larp_manager
     """
-    from larp_cli.migrations.guard import Consent
     from larp_cli.migrations.stamp import stamp as record
 
     larp: Context = ctx.obj
     larp.answer(
         record(
-            larp.databases.migration,
-            larp.project,
-            larp.observer,
+            larp.workspace,
+            larp.guard(confirm=confirm, yes=yes, allow_production=allow_production),
             revision=revision,
-            consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
-            ask=typed_name(larp.terminal, quiet=larp.options.quiet),
-            patience=larp.patience,
         )
     )

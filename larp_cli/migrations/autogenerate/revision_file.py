@@ -28,10 +28,10 @@ from larp_cli.migrations.autogenerate.compare import (
     open_revision,
     require_models,
 )
+from larp_cli.migrations.control import open_control
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.revisions import describe_revision
 from larp_cli.migrations.status import standing_of
-from larp_cli.migrations.version_table import current_heads, locate
 from larp_cli.results import DatabaseState, RevisionFile
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script, ScriptDirectory
 
-    from larp_cli.bookkeeping.database import ManagedDatabase
     from larp_cli.migrations.project import Project
     from larp_cli.postgres.database import Database
 
@@ -70,7 +69,7 @@ def write_revision(project: Project, message: str, *, database: Database | None)
     revision = open_revision(project, project.script, _in_docstring(message))
     hand_work: tuple[str, ...] = ()
     if database is not None:
-        _require_at_head(locate(database, project), project)
+        _require_at_head(database, project)
         anything, hand_work = _fill(revision, database, project)
         if not anything:
             return RevisionFile(
@@ -195,8 +194,9 @@ def _staging(project: Project) -> Iterator[tuple[ScriptDirectory, Path]]:
         yield script, Path(directory)
 
 
-def _require_at_head(database: ManagedDatabase, project: Project) -> None:
-    standing = standing_of(project, current_heads(database))
+def _require_at_head(database: Database, project: Project) -> None:
+    with open_control(database, project) as control:
+        standing = standing_of(project, control.read_heads())
     if standing.state is DatabaseState.AHEAD:
         raise Refused(
             f"{database.name} is ahead of this code: {', '.join(standing.unknown)}",

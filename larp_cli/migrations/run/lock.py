@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from larp_cli.errors import Locked
@@ -31,10 +29,14 @@ POLL_SECONDS, LONGEST_POLL = 0.05, 0.5
 LOOK_SECONDS = 2.0
 """Seconds between two looks at who holds the mutex."""
 
-NEVER_IDLE = """
-SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'
+BECOME_HOLDER = """
+SELECT set_config('application_name', 'larp-migrate-mutex', false),
+       (SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout')
 """
-"""The session that holds the mutex is idle while another one works. Since PostgreSQL 14."""
+"""The session that holds the mutex is idle while another one works, and must not be ended for
+it. PostgreSQL manual, "Client Connection Defaults": since 14."""
+
+UNLOCK = "SELECT pg_advisory_unlock(%s)"
 
 
 def mutex_key(schema: str) -> int:
@@ -59,34 +61,35 @@ def migrators(connection: psycopg.Connection, schema: str) -> tuple[LockHolder, 
     return tuple(holder for pid, holder in found.items() if pid != ours)
 
 
-@contextmanager
-def migration_mutex(
-    database: ManagedDatabase, *, wait: float, observer: Observer
-) -> Iterator[psycopg.Connection]:
-    """Hold the mutex; yields the connection that holds it.
-
-    The server frees it when the connection ends, so a killed migrator leaves nothing.
+def take_mutex(
+    connection: psycopg.Connection, database: ManagedDatabase, observer: Observer, *, wait: float
+) -> None:
+    """Take the migration mutex; it lasts until the connection ends, even if larp is killed.
 
     Args:
-        database: Whose schema is to be migrated.
+        connection: The one that will hold it; in autocommit mode.
+        database: Where ``connection`` leads, and whose schema will be migrated.
+        observer: Hears who holds the mutex.
         wait: Seconds to go on asking while another session holds it.
-        observer: Told who holds it.
 
     Raises:
         Refused: A transaction pooler stands between, where the lock would not hold.
         Locked: Another session still held it after ``wait`` seconds.
     """
-    with database.connection(application_name="larp-migrate-mutex") as connection:
-        require_session(database, connection)
-        connection.execute(NEVER_IDLE)
-        deadline = time.monotonic() + wait
-        acquire(connection, database.schema, observer, wait=wait)
-        # Of a killed migrator the server may still finish the statement, and commit it.
-        key = worker_key(database.schema)
-        left = max(0.0, deadline - time.monotonic())
-        acquire(connection, database.schema, observer, key=key, wait=left)
-        connection.execute("SELECT pg_advisory_unlock(%s)", (key,))
-        yield connection
+    require_session(database, connection)
+    connection.execute(BECOME_HOLDER)
+    deadline = time.monotonic() + wait
+    acquire(connection, database.schema, observer, wait=wait)
+    # The server may still finish the statement of a killed migrator, and commit it.
+    key = worker_key(database.schema)
+    left = max(0.0, deadline - time.monotonic())
+    acquire(connection, database.schema, observer, key=key, wait=left)
+    connection.execute(UNLOCK, (key,))
+
+
+def release_mutex(connection: psycopg.Connection, schema: str) -> None:
+    """Give the mutex up before the connection ends."""
+    connection.execute(UNLOCK, (mutex_key(schema),))
 
 
 def acquire(

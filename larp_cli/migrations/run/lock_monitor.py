@@ -35,7 +35,7 @@ class Watch:
         pid: int,
         observer: Observer,
         *,
-        patience: float,
+        lock_timeout: float,
         give_up: Callable[[], None],
     ) -> None:
         """Take who is watched; ``give_up`` ends the runner's waiting from another thread."""
@@ -44,7 +44,7 @@ class Watch:
         self._pid = pid
         self._observer = observer
         # Whoever blocks must be seen before the lock timeout ends the waiting.
-        self._interval = min(POLL_SECONDS, patience / 3)
+        self._interval = min(POLL_SECONDS, lock_timeout / 3)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="larp-watch", daemon=True)
         self._told = ""

@@ -23,7 +23,6 @@ from larp_cli.migrations.alembic_api import commit_revision, commits_itself
 from larp_cli.migrations.run.failure import StoppedRun, describe_error
 from larp_cli.migrations.run.lock_monitor import Watch
 from larp_cli.migrations.run.session import Worker, open_worker
-from larp_cli.migrations.run.timeouts import Patience
 from larp_cli.migrations.version_table import closes_connection
 from larp_cli.postgres.catalog import all_invalid_indexes, describe_sessions
 from larp_cli.postgres.connection import hang_up
@@ -34,10 +33,9 @@ from larp_cli.results import AppliedRevision, Blocker, Direction, RunOutcome
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, MigrationStep
 
-    from larp_cli.bookkeeping.database import ManagedDatabase
-    from larp_cli.migrations.project import Project
+    from larp_cli.migrations.control import ControlSession
     from larp_cli.migrations.run.steps import Step
-    from larp_cli.observer import Observer
+    from larp_cli.migrations.workspace import Workspace
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds between two attempts at a locked table: doubled after each, up to the longest."""
@@ -49,23 +47,16 @@ class Runner:
     """Runs steps on a database whose mutex is held."""
 
     def __init__(
-        self,
-        database: ManagedDatabase,
-        project: Project,
-        observer: Observer,
-        *,
-        mutex: psycopg.Connection,
-        patience: Patience,
-        command: Callable[[int], str],
+        self, control: ControlSession, workspace: Workspace, *, command: Callable[[int], str]
     ) -> None:
         """Take what is needed; ``command`` writes the command that runs so many steps more."""
-        self._database = database
-        self._project = project
-        self._observer = observer
-        self._mutex = mutex
-        self._patience = patience
+        self._database = control.database
+        self._project = control.project
+        self._mutex = control.connection
+        self._observer = workspace.observer
+        self._timeouts = workspace.timeouts
         self._command = command
-        self._ledger = Ledger(database.bookkeeping)
+        self._ledger = Ledger(control.database.bookkeeping)
         self._applied: list[AppliedRevision] = []
         self._heads: tuple[str, ...] = ()
         self._partly = self._concurrently = False
@@ -102,16 +93,13 @@ class Runner:
         return tuple(self._applied)
 
     def _run_all(self, todo: deque[Step], direction: Direction) -> None:
-        patience = self._patience
-        with open_worker(
-            self._database, patience.timeouts, self._observer, wait=patience.mutex_wait
-        ) as worker:
+        with open_worker(self._database, self._timeouts, self._observer) as worker:
             pid = worker.backend_pid()
             with Watch(
                 self._mutex,
                 pid,
                 self._observer,
-                patience=patience.timeouts.lock,
+                lock_timeout=self._timeouts.lock,
                 give_up=partial(hang_up, worker.driver),
             ) as watch:
                 attempt = 0
@@ -133,7 +121,7 @@ class Runner:
                         locked = self._explained(error)
                         if not isinstance(locked, Locked) or self._partly:
                             raise
-                        if attempt > patience.lock_retries:
+                        if attempt > self._timeouts.lock_retries:
                             raise _still_locked(locked, watch, attempt) from error
                         self._back_off(todo[0], attempt, watch)
 
@@ -227,7 +215,7 @@ class Runner:
         holders = f" held by {describe_sessions(watch.blockers)}" if watch.blockers else ""
         self._observer.waiting(
             f"a lock{holders}; revision {step.revision} is tried again in {pause:.1f} s"
-            f" ({attempt} of {self._patience.lock_retries})"
+            f" ({attempt} of {self._timeouts.lock_retries})"
         )
         watch.forget()
         time.sleep(pause)

@@ -45,7 +45,7 @@ DETACHING = "SELECT FROM pg_inherits WHERE inhrelid = to_regclass(%s) AND inhdet
 
 @contextmanager
 def open_worker(
-    database: ManagedDatabase, timeouts: Timeouts, observer: Observer, *, wait: float
+    database: ManagedDatabase, timeouts: Timeouts, observer: Observer
 ) -> Iterator[Worker]:
     """Open the session in which revisions run.
 
@@ -53,12 +53,12 @@ def open_worker(
     server may finish a statement whose client has died, or whose mutex was lost.
 
     Raises:
-        Locked: Another migrator's session had that lock for ``wait`` seconds.
+        Locked: Another migrator's session kept that lock for ``timeouts.mutex_wait`` seconds.
     """
     with database.engine(observer=observer) as engine, engine.connect() as connection:
         driver = driver_connection(connection)
         key = worker_key(database.schema)
-        acquire(driver, database.schema, observer, key=key, wait=wait)
+        acquire(driver, database.schema, observer, key=key, wait=timeouts.mutex_wait)
         driver.execute(NOTICE_A_DEAD_CLIENT)
         # The session is our own, no pooler's: statements may be prepared in it.
         driver.prepare_threshold = PREPARE_THRESHOLD

@@ -1,4 +1,4 @@
-"""How long a migrator waits, for what."""
+"""How long a migration waits, and for what."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Seconds that the statements of a revision may take."""
+    """Seconds that a migration waits for locks, for its statements and for other migrators."""
 
     lock: float
-    """To wait for a lock; the application's queries queue behind it all that time."""
+    """For a table's lock; the application's queries queue behind it all that time."""
     statement: float
+    """For a statement of a revision."""
     concurrently: float
-    """To build or drop an index with ``CONCURRENTLY``, waiting included."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long a migrator waits for others."""
-
-    timeouts: Timeouts
+    """For building or dropping an index with ``CONCURRENTLY``, waiting included."""
     lock_retries: int
-    """How often a revision is tried again after it waited in vain for a lock."""
+    """How often a revision is tried again after ``lock`` ran out."""
     mutex_wait: float
-    """Seconds to wait for another migrator."""
+    """For another migrator to finish."""
