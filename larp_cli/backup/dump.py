@@ -15,6 +15,7 @@ from larp_cli.errors import CommandFailed, ConfigurationError, Refused
 from larp_cli.postgres.catalog import extensions_in, schema_exists, server_major
 from larp_cli.postgres.programs import find_program, run_program
 from larp_cli.results import Backup
+from larp_cli.system import files
 from larp_cli.units import format_bytes
 
 if TYPE_CHECKING:
@@ -151,38 +152,17 @@ def _verified(partial: Path, database: ManagedDatabase, *, server_major: int) ->
 
 
 def _publish(partial: Path, path: Path, *, force: bool) -> None:
-    """Give the verified file its name, in a way that outlives a power failure.
+    """Give the verified file its name, so that it survives a power failure.
 
     Raises:
-        Refused: Another process was quicker to take the name.
+        Refused: Another process took the name first.
     """
-    _sync(partial)
-    if force or not _linked(partial, path):
-        partial.rename(path)
-    _sync(path.parent)
-
-
-def _linked(partial: Path, path: Path) -> bool:
-    """Give the file a second name, which unlike renaming replaces nothing; False if it cannot be.
-
-    Some file systems have no links.
-    """
+    files.sync(partial)
     try:
-        os.link(partial, path)
+        files.move(partial, path, replace=force)
     except FileExistsError:
         _require_free(path, force=False)
-        return False  # it is gone again
-    except OSError:
-        return False
-    return True
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        files.move(partial, path)  # the other file is gone again
 
 
 def _dump_options(schema: str, extensions: Sequence[str]) -> list[str]:

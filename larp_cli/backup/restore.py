@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,8 @@ from larp_cli.bookkeeping.tables import BOOKKEEPING_TABLES, revoke_writing
 from larp_cli.errors import CommandFailed, LarpError
 from larp_cli.postgres.database import NOTICE_A_DEAD_CLIENT
 from larp_cli.postgres.errors import translate
-from larp_cli.postgres.programs import TICK, end, failure, find_program, running, text_of
+from larp_cli.postgres.programs import TICK, end_program, failure, find_program, running, text_of
+from larp_cli.system.deadlines import on_deadline
 from larp_cli.units import format_bytes
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def restore_schema(
     observer.started(f"restoring the schema {database.schema} from {archive.path}")
     with (
         _started(database, archive, options) as programs,
-        _deadline(RESTORE_TIMEOUT, programs) as late,
+        # Once one of them has ended, the pipe between them breaks and the rest follows.
+        on_deadline(RESTORE_TIMEOUT, programs.end) as late,
     ):
         committing = _run(database, archive, programs, observer)
         if late.is_set():
@@ -88,6 +89,11 @@ class _Programs:
     psql: subprocess.Popen[bytes]
     reader_errors: IO[bytes]
     psql_errors: IO[bytes]
+
+    def end(self) -> None:
+        """End both."""
+        end_program(self.psql)
+        end_program(self.reader)
 
 
 @contextmanager
@@ -246,22 +252,3 @@ def _psql_error(
     except KeyError:
         return failure("psql", psql, errors)
     return translate(error, database.url)
-
-
-@contextmanager
-def _deadline(seconds: float, programs: _Programs) -> Iterator[threading.Event]:
-    """End the programs when the time is up; a pipe between them then ends too."""
-    late = threading.Event()
-
-    def expire() -> None:
-        late.set()
-        end(programs.psql)
-        end(programs.reader)
-
-    timer = threading.Timer(seconds, expire)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()

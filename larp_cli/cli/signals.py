@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+
+from larp_cli.system.deadlines import Alarm
+from larp_cli.system.signals import Handler, handlers
 
 
 class TerminationSignal(KeyboardInterrupt):
@@ -30,15 +31,15 @@ _EXCEPTIONS: dict[int, type[KeyboardInterrupt]] = {
 
 
 INSIST_AFTER, INSIST_EVERY = 8.0, 2.0
-"""Seconds after a signal, and then between two reminders. What is done about it may hang as
-well: psycopg waits for the server to confirm a cancelled statement, without an end."""
+"""Seconds after a signal, and then between two reminders. The reaction to it may hang as well:
+psycopg waits without an end for the server to confirm that a statement is cancelled."""
 
 
 class Signals:
     """What the signals of a command do."""
 
-    def __init__(self) -> None:
-        self.insisting = False
+    def __init__(self, alarm: Alarm) -> None:
+        self._alarm = alarm
         self.held = False
         """Whether they do nothing: the work is over, and what it opened is being closed.
 
@@ -46,46 +47,30 @@ class Signals:
         """
 
     def arrive(self, number: int, _frame: FrameType | None) -> None:
-        """Raise where the work is."""
-        if not self.held:
-            self._insist(_EXCEPTIONS[number])
-            raise _EXCEPTIONS[number]
-
-    def _insist(self, kind: type[KeyboardInterrupt]) -> None:
-        """Raise again, for as long as the command goes on."""
+        """Raise where the work is, and again for as long as the command goes on."""
 
         def remind(_number: int, _frame: FrameType | None) -> None:
             if not self.held:
-                raise kind
+                raise _EXCEPTIONS[number]
 
-        self.insisting = True
-        signal.signal(signal.SIGALRM, remind)
-        signal.setitimer(signal.ITIMER_REAL, INSIST_AFTER, INSIST_EVERY)
+        if not self.held:
+            self._alarm.ring(remind, after=INSIST_AFTER, every=INSIST_EVERY)
+            raise _EXCEPTIONS[number]
 
 
 @contextmanager
 def signals_as_exceptions(timeout: float | None) -> Iterator[Signals]:
     """Raise in the main thread on SIGINT and SIGTERM, and when ``timeout`` seconds are over."""
-    signals = Signals()
-    if threading.current_thread() is not threading.main_thread():
-        yield signals
-        return
-    before: dict[int, Any] = {signal.SIGTERM: signal.signal(signal.SIGTERM, signals.arrive)}
-    # Where it is ignored, as by nohup or in the background of a script, it stays so.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        before[signal.SIGINT] = signal.signal(signal.SIGINT, signals.arrive)
-    others_alarm = signal.getsignal(signal.SIGALRM)
-    others_timer = signal.getitimer(signal.ITIMER_REAL)
-    if timeout is not None:
-        signal.signal(signal.SIGALRM, signals.arrive)
-        signal.setitimer(signal.ITIMER_REAL, timeout)
-    try:
-        yield signals
-    finally:
-        signals.held = True
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if timeout is not None or signals.insisting:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, others_alarm)
-            signal.setitimer(signal.ITIMER_REAL, *others_timer)
+    with Alarm() as alarm:
+        signals = Signals(alarm)
+        wanted: dict[int, Handler] = {signal.SIGTERM: signals.arrive}
+        # Where SIGINT is ignored, as by nohup or in the background of a script, it stays so.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            wanted[signal.SIGINT] = signals.arrive
+        if timeout is not None:
+            alarm.ring(signals.arrive, after=timeout)
+        with handlers(wanted):
+            try:
+                yield signals
+            finally:
+                signals.held = True

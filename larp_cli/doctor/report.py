@@ -7,8 +7,6 @@ everything is broken, which is when people need it.
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from larp_cli.doctor.facts import NamedValues
 from larp_cli.errors import CommandFailed, LarpError
 from larp_cli.results import Diagnosis, Fact, Section
 from larp_cli.settings import SettingsInvalid
+from larp_cli.system.deadlines import Alarm
 
 if TYPE_CHECKING:
     from larp_cli.health.subject import Subject
@@ -146,23 +145,11 @@ class Doctor:
 
 @contextmanager
 def _bounded(seconds: float) -> Iterator[None]:
-    """Raise `_Late` when the time is up, and again until it is heard."""
-    over = False
+    """Raise `_Late` when the time is up, and again until the block ends."""
 
     def late(_number: int, _frame: FrameType | None) -> None:
-        if not over:
-            raise _Late
+        raise _Late
 
-    if threading.current_thread() is not threading.main_thread():  # where no signal arrives
+    with Alarm() as alarm:
+        alarm.ring(late, after=seconds, every=REMINDER)
         yield
-        return
-    before = signal.signal(signal.SIGALRM, late)
-    timer = signal.setitimer(signal.ITIMER_REAL, seconds, REMINDER)
-    try:
-        yield
-    finally:
-        over = True
-        if signal.getsignal(signal.SIGALRM) is late:  # else a signal has come, and insists
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-            signal.setitimer(signal.ITIMER_REAL, *timer)

@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from larp_cli.postgres.errors import DatabaseFailure, combined, is_final, translate
 from larp_cli.postgres.psycopg_api import list_attempts
 from larp_cli.postgres.url import DatabaseUrl, Host
+from larp_cli.system.deadlines import on_deadline
 
 Value = TypeVar("Value")
 
@@ -148,29 +149,18 @@ def within(
 
 @contextmanager
 def answering(connection: Connection, seconds: float) -> Iterator[None]:
-    """Hang up after so many seconds: no timeout of a server counts that has stopped dead.
+    """Hang up after so many seconds: a server that stopped dead keeps no timeout of its own.
 
     Raises:
         psycopg.errors.ConnectionTimeout: There was no answer; the connection is broken.
     """
-    expired = threading.Event()
-
-    def end() -> None:
-        expired.set()
-        hang_up(connection)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        if expired.is_set():
-            raise psycopg.errors.ConnectionTimeout("no answer in time") from error
-        raise
-    finally:
-        timer.cancel()
-        timer.join()
+    with on_deadline(seconds, lambda: hang_up(connection)) as expired:
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            if expired.is_set():
+                raise psycopg.errors.ConnectionTimeout("no answer in time") from error
+            raise
 
 
 def hang_up(connection: Connection) -> None:

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
 from larp_cli.postgres.connection import answered
+from larp_cli.system.processes import end_process_group
 from larp_cli.system.signals import signals_deferred
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ VERSION_TIMEOUT = 10
 """Seconds that ``--version`` of a client program may take."""
 TICK = 0.5
 """Seconds between two looks at a program that runs."""
-END_TIMEOUT = 3.0
-"""Seconds that a program gets to end after each signal."""
 
 type File = int | IO[bytes]
 
@@ -149,7 +148,7 @@ def running(
             with process:
                 if process.stdin is not None:
                     process.stdin.close()
-                end(process)
+                end_program(process)
 
 
 def _started(
@@ -172,18 +171,9 @@ def _started(
         raise CommandFailed(f"{name} cannot be run: {error.strerror}") from error
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a program that still runs; on SIGINT they cancel the server's query first."""
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if process.poll() is None:
-                _signal_group(process, number)
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(END_TIMEOUT)
-    finally:
-        if process.poll() is None:
-            _signal_group(process, signal.SIGKILL)
-            process.wait()
+def end_program(process: subprocess.Popen[bytes]) -> None:
+    """End a client program that still runs; on SIGINT it cancels the server's query first."""
+    end_process_group(process, signal.SIGINT, signal.SIGTERM)
 
 
 def failure(what: str, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> LarpError:
@@ -222,8 +212,3 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
     with suppress(subprocess.TimeoutExpired):
         process.wait(TICK)
     return process.returncode is not None
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)

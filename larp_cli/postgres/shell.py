@@ -13,6 +13,7 @@ from larp_cli.postgres.catalog import server_major
 from larp_cli.postgres.pooler import is_direct
 from larp_cli.postgres.programs import client_environment, find_program
 from larp_cli.results import ShellOutput
+from larp_cli.system.signals import handlers
 
 if TYPE_CHECKING:
     from larp_cli.postgres.database import Database
@@ -34,18 +35,15 @@ def open_shell(database: Database, schema: str, arguments: Sequence[str]) -> int
     """
     command, environment = _prepare(database, schema, arguments)
     # A handler of our own, not SIG_IGN: what is ignored would stay so in psql.
-    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
-    try:
+    with handlers({signal.SIGINT: lambda _number, _frame: None}):
         process = subprocess.Popen(command, env=environment)
         try:
             status = process.wait()
         except BaseException:
             process.terminate()
             raise
-        # As a shell tells it: 128 and the number of the signal that ended psql.
+        # As a shell does: 128 and the number of the signal that ended psql.
         return status if status >= 0 else 128 - status
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def capture_shell(

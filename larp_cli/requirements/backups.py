@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from larp_cli.errors import ConfigurationError
+from larp_cli.system.files import move, write_synced
 
 
 class Backups:
@@ -57,8 +58,8 @@ class Backups:
         with self._writing():
             self._directory.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_suffix(".unfinished")
-            unfinished.write_text(json.dumps(texts), encoding="utf-8")
-            unfinished.replace(path)
+            write_synced(unfinished, json.dumps(texts).encode())
+            move(unfinished, path)
         return name
 
     def prune(self, keep: int) -> None:

@@ -19,6 +19,7 @@ from larp_cli.requirements.lockfile import Pin
 from larp_cli.requirements.pip_api import COMPILE_PROGRAM
 from larp_cli.requirements.process import ResolverProcess
 from larp_cli.requirements.project import LockedProject, Target
+from larp_cli.system.processes import find_installed
 
 log = logging.getLogger(__name__)
 
@@ -190,11 +191,10 @@ class Compiler:
 
 
 def _uv() -> str:
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if beside.exists() else shutil.which("uv")
+    found = find_installed("uv")
     if found is None:
         raise ConfigurationError("uv is not installed", hint="pip install uv")
-    return found
+    return str(found)
 
 
 def without(pins: Iterable[Pin], names: Iterable[str]) -> tuple[Pin, ...]:

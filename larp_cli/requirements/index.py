@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from larp_cli.requirements.pip_api import read_settings
+from larp_cli.system.processes import end_process_group
 
 PUBLIC = ("pypi.org", "files.pythonhosted.org", "/simple", "/simple/")
 _SETTING = re.compile(r"[\w.:-]*(?:index-url|find-links|trusted-host|proxy|index)")
@@ -44,9 +45,8 @@ class PrivateWords:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.communicate()
+        with self._process:
+            end_process_group(self._process)
 
     def words(self) -> tuple[str, ...]:
         """Return hosts, paths, users and passwords that must not be seen, the longest first."""

@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from larp_cli.errors import CommandFailed
+from larp_cli.system.processes import end_process_group
 
 COMMAND = "larp requirements update"
 """What the files say that they are made by."""
@@ -52,20 +52,9 @@ class ResolverProcess:
         return self._process.returncode, said
 
     def end(self) -> None:
-        """End it with all that it has started: gently, then for certain."""
-        if self._process.returncode is not None:
-            return
-        try:
-            self._signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.communicate(timeout=3)
-        finally:
-            self._signal(signal.SIGKILL)
-            self._process.communicate()
-
-    def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+        """End it and everything that it started."""
+        with self._process:
+            end_process_group(self._process, signal.SIGTERM)
 
 
 def _environment() -> dict[str, str]:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from larp_cli.errors import CommandFailed
+from larp_cli.system.files import sync, write_synced
 
 JOURNAL = Path(".larp-requirements.json")
 WORKSPACE = ".larp-requirements-"
@@ -61,7 +62,7 @@ def recover(root: Path) -> bool:
     journal = root / JOURNAL
     if not journal.exists():
         return False
-    _sync(root)
+    sync(root)
     entries = [((root / path).resolve(), digest) for path, digest in _entries(journal)]
     for place, digest in entries:  # with nothing between them that might fail
         with suppress(FileNotFoundError):
@@ -70,9 +71,9 @@ def recover(root: Path) -> bool:
             elif _digest(_beside(place).read_bytes()) == digest:
                 os.replace(_beside(place), place)
     for directory in {place.parent for place, _ in entries if place.parent.exists()}:
-        _sync(directory)
+        sync(directory)
     journal.unlink(missing_ok=True)
-    _sync(root)
+    sync(root)
     return True
 
 
@@ -103,9 +104,9 @@ def _stage(root: Path, contents: Contents) -> None:
         for place, content in places.items():
             if content is not None:
                 place.parent.mkdir(parents=True, exist_ok=True)
-                _write(_beside(place), content, like=place)
-                _sync(place.parent)
-        _write(_beside(journal), json.dumps(entries).encode(), like=None)
+                write_synced(_beside(place), content, like=place)
+                sync(place.parent)
+        write_synced(_beside(journal), json.dumps(entries).encode())
         os.replace(_beside(journal), journal)
     except BaseException:
         # The journal goes first: without the files that it names it would be half a promise.
@@ -165,25 +166,3 @@ def _beside(place: Path) -> Path:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _write(path: Path, content: bytes, *, like: Path | None) -> None:
-    """Write a file to the disk, with the mode and owner of another that it will replace."""
-    path.unlink(missing_ok=True)
-    with path.open("xb") as file:
-        if like is not None and like.exists():
-            status = like.stat()
-            with suppress(PermissionError):  # only root may give a file away
-                os.fchown(file.fileno(), status.st_uid, status.st_gid)
-            os.fchmod(file.fileno(), status.st_mode & 0o7777)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,1 +1,1 @@
-"""Small helpers around the operating system."""
+"""What the operating system does for larp: processes, signals, deadlines, files, locks."""

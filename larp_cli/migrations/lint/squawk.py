@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from larp_cli.errors import CommandFailed
+from larp_cli.system.processes import find_installed
 
 SQUAWK_TIMEOUT = 60
 """Seconds. Squawk needs milliseconds for a plan of hundreds of revisions."""
@@ -30,12 +29,8 @@ class Violation:
 
 
 def find_squawk() -> Path | None:
-    """Find squawk beside this Python, where pip installs it, or on PATH."""
-    beside = Path(sys.executable).parent / "squawk"
-    if beside.is_file():
-        return beside
-    on_path = shutil.which("squawk")
-    return Path(on_path) if on_path else None
+    """Find squawk; None where it is not installed."""
+    return find_installed("squawk")
 
 
 def run_squawk(squawk: Path, scripts: Sequence[str], server_major: int) -> list[list[Violation]]:

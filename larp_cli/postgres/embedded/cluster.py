@@ -27,6 +27,7 @@ from larp_cli.postgres.embedded.postmaster import (
     is_taken,
     read_postmaster,
 )
+from larp_cli.system import files
 from larp_cli.system.signals import signals_deferred
 
 POLL_SECONDS = 0.01
@@ -126,7 +127,7 @@ class Cluster:
         unfinished = self.directory / f"data.initdb-{os.getpid()}"
         try:
             self._initdb(unfinished)
-            self._publish(unfinished)
+            files.move(unfinished, self.data_directory)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
         return True
@@ -213,14 +214,6 @@ class Cluster:
                 f"cannot create a PostgreSQL data directory in {self.directory}: {lines}",
                 hint="see that the disk has space, or set LARP_HOME to another directory",
             )
-
-    def _publish(self, unfinished: Path) -> None:
-        unfinished.rename(self.data_directory)
-        descriptor = os.open(self.directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     def _program_version(self) -> int:
         version = self._run([str(self.programs / "postgres"), "--version"]).stdout

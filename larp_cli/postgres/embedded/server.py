@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
+from larp_cli.errors import CommandFailed, ConfigurationError, LarpError, Locked
 from larp_cli.observer import Observer
 from larp_cli.postgres.embedded.binaries import MAJOR, installation
 from larp_cli.postgres.embedded.cluster import Cluster
-from larp_cli.postgres.embedded.locks import FileLock
 from larp_cli.postgres.embedded.postmaster import Postmaster
+from larp_cli.system.locks import LockHeld, SharedFileLock
 
 LEAVE_SECONDS = 5.0
 """For whoever starts or stops the server meanwhile: that one looks who uses it as well."""
@@ -68,7 +68,7 @@ class EmbeddedServer:
             users = self._lock("users.lock")
         try:
             with self._home_usable(), self._control():
-                users.share(self._deadline())
+                self._share(users)
                 postmaster = self._started()
             yield postmaster
         finally:
@@ -82,14 +82,14 @@ class EmbeddedServer:
         """
         with self._home_usable():
             users = self._lock("users.lock")
-            users.share(self._deadline())
+            self._share(users)
         return users.inheritable()
 
     def leave(self) -> None:
         """Stop the server if nobody uses it; starts nothing."""
         with self._home_usable():
             users = self._lock("users.lock")
-            users.share(self._deadline())
+            self._share(users)
         self._leave(users)
 
     def start(self) -> bool:
@@ -148,7 +148,7 @@ class EmbeddedServer:
             )
         return postmaster
 
-    def _leave(self, users: FileLock) -> None:
+    def _leave(self, users: SharedFileLock) -> None:
         """Stop the server if nobody else uses it; what fails must not hide the block's error."""
         with users:
             if not users.held or self._keep.exists():
@@ -166,7 +166,8 @@ class EmbeddedServer:
         with self._lock("control.lock") as control:
             if not control.try_exclude():
                 self._observer.waiting("another larp starts or stops the embedded PostgreSQL")
-                control.exclude(deadline)
+                with _explain_held_lock():
+                    control.exclude(deadline)
             yield
 
     @contextmanager
@@ -180,14 +181,28 @@ class EmbeddedServer:
                 hint="set LARP_HOME to a directory you can write",
             ) from error
 
-    def _lock(self, name: str) -> FileLock:
-        return FileLock(self._cluster.directory / name, self._cluster.account)
+    def _lock(self, name: str) -> SharedFileLock:
+        account = self._cluster.account
+        owner = None if account is None else (account.uid, account.gid)
+        return SharedFileLock(self._cluster.directory / name, owner)
 
-    def _deadline(self) -> float:
-        return time.monotonic() + self._timeout
+    def _share(self, users: SharedFileLock) -> None:
+        with _explain_held_lock():
+            users.share(time.monotonic() + self._timeout)
 
     def _version(self) -> str | None:
         try:
             return (self._cluster.data_directory / "PG_VERSION").read_text().strip()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+
+@contextmanager
+def _explain_held_lock() -> Iterator[None]:
+    try:
+        yield
+    except LockHeld as error:
+        raise Locked(
+            f"another larp is busy with the embedded PostgreSQL: it holds {error.path}",
+            hint=f"wait for it, or find the process: fuser {error.path}",
+        ) from error

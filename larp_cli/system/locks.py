@@ -1,4 +1,8 @@
-"""File locks that vanish with their holder, even after kill -9."""
+"""Locks between processes that vanish with their holder, even after kill -9.
+
+For a lock that one process holds alone, the library ``filelock`` is enough. This one can also
+be shared, belong to another account, and be handed to the process that replaces this one.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +10,42 @@ import fcntl
 import os
 import time
 from pathlib import Path
-from types import TracebackType
-
-from larp_cli.errors import Locked
-from larp_cli.postgres.embedded.account import Account
 
 POLL_SECONDS = 0.02
 
 
-class FileLock:
-    """An flock(2) on a file of its own, through a descriptor that no child inherits.
+class LockHeld(TimeoutError):
+    """Another process held the lock until the deadline."""
 
-    It is not taken yet. The file is made for ``owner``, and opened until the block ends.
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"another process holds {path}")
+        self.path = path
+
+
+class SharedFileLock:
+    """An flock(2) on the file ``path``, through a descriptor that no child inherits.
+
+    The file is created and opened at once; nothing is locked yet. ``owner`` is the user and
+    group id that a root process creates it for.
     """
 
-    def __init__(self, path: Path, owner: Account | None = None) -> None:
+    def __init__(self, path: Path, owner: tuple[int, int] | None = None) -> None:
         self.path = path
         self.held = False
         # O_NOFOLLOW: root works in a directory that belongs to an unprivileged account.
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(path, flags, 0o600)
         if owner is not None:
-            os.fchown(self._descriptor, owner.uid, owner.gid)
+            os.fchown(self._descriptor, *owner)
 
-    def __enter__(self) -> FileLock:
+    def __enter__(self) -> SharedFileLock:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.release()
 
     def release(self) -> None:
-        """Let go of the lock; a second time changes nothing."""
+        """Release the lock and close the file; a second call does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -51,7 +55,7 @@ class FileLock:
         """Take the lock together with others, until ``deadline`` (``time.monotonic``).
 
         Raises:
-            Locked: somebody kept it to themselves all the time.
+            LockHeld: Another process held it alone all the time.
         """
         self._take(fcntl.LOCK_SH, deadline)
 
@@ -59,16 +63,16 @@ class FileLock:
         """Take the lock alone, until ``deadline`` (``time.monotonic``).
 
         Raises:
-            Locked: others kept it all the time.
+            LockHeld: Other processes held it all the time.
         """
         self._take(fcntl.LOCK_EX, deadline)
 
     def try_exclude(self) -> bool:
-        """Take the lock alone if nobody else has it now."""
+        """Take the lock alone if no other process has it now."""
         return self._try(fcntl.LOCK_EX)
 
     def inheritable(self) -> int:
-        """Let the process that replaces this one keep the lock; returns its descriptor."""
+        """Let the process that replaces this one keep the lock; returns the descriptor."""
         os.set_inheritable(self._descriptor, True)
         return self._descriptor
 
@@ -76,10 +80,7 @@ class FileLock:
         # Polled: a blocking flock has no timeout, and signals would not end it cleanly.
         while not self._try(operation):
             if time.monotonic() > deadline:
-                raise Locked(
-                    f"another larp is busy with the embedded PostgreSQL: it holds {self.path}",
-                    hint=f"wait for it, or see who it is: fuser {self.path}",
-                )
+                raise LockHeld(self.path)
             time.sleep(POLL_SECONDS)
 
     def _try(self, operation: int) -> bool:
