@@ -52,7 +52,7 @@ class _Edge(typer_api.Hooks):
         return list_shared(*self.option_sets)
 
     def prepare(self, ctx: typer.Context) -> None:
-        """Let an error in the words be told under the command's name."""
+        """Note the command's name, for errors in its words."""
         # As the JSON document has it: without the program.
         ctx.obj.command_name = ctx.command_path.partition(" ")[2]
 

@@ -28,7 +28,7 @@ def check(
     Args:
         root: The directory of ``pyproject.toml``.
         observer: Told of every phase.
-        resolve: Also resolve anew, in this way, and compare; None only reads.
+        resolve: Also resolve again, in this way, and compare; None only reads.
 
     Raises:
         ConfigurationError: ``pyproject.toml`` cannot be read.
@@ -76,7 +76,7 @@ def _text(path: Path) -> str | LockFinding:
     except OSError as error:
         return LockFinding(code="unreadable", message=f"cannot be read: {error.strerror}")
     except UnicodeDecodeError:
-        return LockFinding(code="unreadable", message="cannot be read: it is no text in UTF-8")
+        return LockFinding(code="unreadable", message="cannot be read: it is not UTF-8 text")
 
 
 def _file_findings(target: Target, text: str, locked: LockFile) -> Iterator[LockFinding]:
@@ -90,7 +90,7 @@ def _file_findings(target: Target, text: str, locked: LockFile) -> Iterator[Lock
 def _outdated(
     project: LockedProject, observer: Observer, options: CompileOptions
 ) -> Iterator[LockFinding]:
-    """Resolve anew with the pins that there are, and say what would change."""
+    """Resolve again with the present pins, and list what would change."""
     from larp_cli.requirements.compiler import Compiler
     from larp_cli.requirements.index import PrivateWords
     from larp_cli.requirements.pair import compile_pair

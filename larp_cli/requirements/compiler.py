@@ -1,4 +1,4 @@
-"""Running the resolver: pip-tools, or uv, in a process and a directory of its own."""
+"""Run the resolver, pip-tools or uv, in its own process and directory."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class Compiler:
         """Start pip-tools, which waits for what it is to do; uv is quick enough."""
         if self._options.backend is Backend.UV:
             return None
-        # -P: a click.py in the project is no reason to run that one.
+        # -P: do not import a click.py of the project.
         return ResolverProcess([sys.executable, "-P", "-c", COMPILE_PROGRAM], self._project.root)
 
     def _options_of_all(self) -> list[str]:
@@ -150,7 +150,7 @@ class Compiler:
             words = ["--quiet", "--no-progress", "--no-config", "--python", sys.executable]
         else:
             words = [
-                # Without --verbose the sides of a conflict are not told.
+                # Without --verbose pip-compile does not list the sides of a conflict.
                 *("--verbose", "--no-config", "--allow-unsafe", "--newline=LF"),
                 *("--resolver=backtracking", "--no-emit-index-url", "--no-emit-trusted-host"),
                 "--no-emit-find-links",

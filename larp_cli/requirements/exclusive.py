@@ -48,7 +48,7 @@ def exclusive(project: LockedProject, observer: Observer) -> Iterator[None]:
             signal.add_note("the lock files are as they were")
         raise
     finally:
-        # While it is still held: whoever waits for it sees that it has no name any more.
+        # Removed while it is held, so that a process that waits for it notices.
         (project.root / LOCK).unlink(missing_ok=True)
         lock.release()
 

@@ -1,4 +1,4 @@
-"""Why a resolver gave up, in a sentence."""
+"""Explain in a sentence why a resolver failed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NETWORK = "check the network, and: pip config list"
 
 
 class FailureKind(StrEnum):
-    """What sort of failure it is: what may help depends on it."""
+    """The kind of a failure. It decides what is tried next."""
 
     CONFLICT = "conflict"
     MISSING = "missing"
-    """A package, or a version of it, that the index does not have."""
+    """The index has no such package, or no such version."""
     INDEX = "index"
-    """The index cannot be reached, or refuses us."""
+    """The index cannot be reached, or denies access."""
     OTHER = "other"
 
 
@@ -41,11 +41,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def explain_failure(said: str, constrained_by: str | None = None) -> Failure:
-    """Find out from what a resolver wrote why it gave up, and what to do.
+    """Read from the output of a resolver why it failed, and what to do.
 
     Args:
-        said: All that it wrote.
-        constrained_by: The file whose pins it had to meet.
+        said: Its whole output.
+        constrained_by: The file whose pins were constraints.
     """
     if pip_api.has_retried_in_vain(said) or uv_api.has_failed_to_fetch(said):
         return Failure(FailureKind.INDEX, "the package index cannot be reached", NETWORK)

@@ -1,4 +1,4 @@
-"""What the user's pip configuration knows and nobody else may: its indexes and passwords."""
+"""The parts of the user's pip configuration that must stay private: indexes and passwords."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SECONDS = 30.0
 
 
 class PrivateWords:
-    """Collects them while the first compilation runs: pip takes a while to tell."""
+    """Collects them while the first compilation runs, because pip takes a while to list them."""
 
     def __init__(self, root: Path) -> None:
         self._process = subprocess.Popen(
@@ -63,7 +63,7 @@ class PrivateWords:
         return self._words
 
     def hide(self, text: str) -> str:
-        """Replace every such word; where pip cannot tell them, replace every URL."""
+        """Replace every such word, or every URL if pip did not list its settings."""
         for word in self.words():
             text = text.replace(word, "***")
         return _CREDENTIALS.sub("***@", text) if self._complete else _ANY_URL.sub("***", text)

@@ -1,4 +1,4 @@
-"""What a lock file pins."""
+"""Read lock files, compare them, and write their fingerprints."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def parse(text: str) -> LockFile:
     """Read a lock file.
 
     Raises:
-        Unreadable: A line is no requirement.
+        Unreadable: A line is not a requirement.
     """
     pins: dict[str, Pin] = {}
     options: list[str] = []
@@ -83,8 +83,8 @@ def parse(text: str) -> LockFile:
             options.append(line)
             continue
         pin = _pin(line)
-        if pin is None:  # the line itself is not told: it may hold a password
-            raise Unreadable(f"its entry {number} is no requirement")
+        if pin is None:  # the line is not shown: it may contain a password
+            raise Unreadable(f"its entry {number} is not a requirement")
         pins[pin.name] = pin
     written = _stamped(text, PINS)
     intact = None if written is None else written == _digest(text)

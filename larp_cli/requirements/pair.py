@@ -70,7 +70,7 @@ def compile_pair(
     Raises:
         CompileFailed: Neither order has a solution.
         CommandFailed: Nothing can be written.
-        UsageError: What is to be upgraded is no requirement.
+        UsageError: A package to upgrade is not a requirement.
     """
     upgraded = _names(options.upgrade_packages)
     with _workspace(inside) as workspace:

@@ -1,4 +1,4 @@
-"""A resolver as a process: with a group of its own, which ends when the waiting for it does."""
+"""Run a resolver in its own process group, and end the group with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNWANTED = ("FORCE_COLOR", "CLICOLOR_FORCE")
 
 
 class ResolverProcess:
-    """A resolver, started; what it is to do it may be told on its standard input."""
+    """A resolver that was started; its task may follow on standard input."""
 
     def __init__(self, command: Sequence[str], root: Path) -> None:
         self._process = subprocess.Popen(

@@ -155,7 +155,7 @@ def _files(table: dict[str, Any], declared: _Declared) -> dict[str, tuple[Path, 
             raise _wrong(f"{TABLE}.{name} takes file and extras", _EXAMPLE)
         path = entry.get("file", file)
         if not isinstance(path, str) or Path(path).name in ("", ".."):
-            raise _wrong(f"{TABLE}.{name}.file is no name of a file", _EXAMPLE)
+            raise _wrong(f"{TABLE}.{name}.file is not a file name", _EXAMPLE)
         if Path(path).is_absolute() or ".." in Path(path).parts:
             raise _wrong(f"{TABLE}.{name}.file is {path}, not below the project", _EXAMPLE)
         usual = [extra for extra in default if extra in declared.optional or declared.is_computed]
@@ -213,7 +213,7 @@ def _requirement(text: str) -> Requirement:
         item = Requirement(text)
     except InvalidRequirement as error:
         raise _wrong(
-            f"{text!r} is no requirement: {str(error).partition(chr(10))[0]}",
+            f"{text!r} is not a requirement: {str(error).partition(chr(10))[0]}",
             "PEP 508 has them as: name>=1.2",
         ) from error
     item.name = canonicalize_name(item.name)
@@ -222,7 +222,7 @@ def _requirement(text: str) -> Requirement:
 
 def _strings(value: object, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _wrong(f"{where} is no list of strings", f'write it as: {where} = ["…"]')
+        raise _wrong(f"{where} is not a list of strings", f'write it as: {where} = ["…"]')
     return tuple(value)
 
 

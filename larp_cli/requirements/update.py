@@ -1,4 +1,4 @@
-"""Compiling both lock files, holding them to their invariants, publishing both or neither."""
+"""Compile both lock files, check them, and publish both or neither."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def old_texts(project: LockedProject) -> dict[str, str | None]:
     """Read the files as they are, by the names of the targets, with their own line ends.
 
     Raises:
-        ConfigurationError: One of them is no text, or cannot be read.
+        ConfigurationError: One of them is not text, or cannot be read.
     """
     texts: dict[str, str | None] = {}
     for target in project.targets:
@@ -139,7 +139,7 @@ def old_texts(project: LockedProject) -> dict[str, str | None]:
         except FileNotFoundError:
             texts[target.name] = None
         except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ConfigurationError(
                 f"{target.path} cannot be read: {why}",
                 hint="move it away, then: larp requirements update",

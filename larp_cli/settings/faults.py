@@ -24,7 +24,7 @@ class SettingFault:
 
 
 class SettingsInvalid(ConfigurationError):
-    """One or more settings are wrong; all of them are told at once."""
+    """One or more settings are wrong; the message lists them all."""
 
     def __init__(self, faults: Sequence[SettingFault]) -> None:
         self.faults = tuple(faults)

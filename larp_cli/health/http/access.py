@@ -1,4 +1,4 @@
-"""Who may see details: whoever has the token, and whoever sits at this very machine."""
+"""Decide who may see details: requests with the token, and requests from this machine."""
 
 from __future__ import annotations
 

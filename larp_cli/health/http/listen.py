@@ -86,7 +86,7 @@ def listen_on_file(path: str) -> socket.socket:
         listener.close()
         raise ConfigurationError(
             f"cannot listen on {path}: {_reason(error)}",
-            hint="larp serve --socket PATH, where nobody listens and you may write",
+            hint="larp serve --socket PATH, with a path that is free and writable",
         ) from error
     return listener
 

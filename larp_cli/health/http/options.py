@@ -1,4 +1,4 @@
-"""What the serving process is told, and how it gets there.
+"""The options of the serving process, and how they get there.
 
 Its environment would do, but for the validation, which is pydantic's; and an argument list
 is public. So the options go as JSON through a file without a name.
@@ -31,7 +31,7 @@ class ServeOptions:
     drain_seconds: float
     """Seconds to go on serving after SIGTERM."""
     lifetime: float | None
-    """Seconds after which to end as if told to; None serves on."""
+    """Seconds after which to end as on SIGTERM; None for no limit."""
     sockets: tuple[int, ...]
     """Descriptors of the sockets that listen already."""
     socket_file: str | None
@@ -94,6 +94,6 @@ def _tuples(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nameless_file() -> IO[bytes]:
-    """Make a file in memory; where the system has none, one on disk that nobody else can open."""
+    """Make a file in memory, or on disk without a name where the system has no such files."""
     make = getattr(os, "memfd_create", None)  # Linux
     return tempfile.TemporaryFile() if make is None else os.fdopen(make("larp-serve"), "w+b")

@@ -1,7 +1,7 @@
-"""The serving process: small, on sockets that listen already, until it is told to end.
+"""The serving process: small, on sockets that listen already, until a signal ends it.
 
-``larp serve`` validates everything, and then replaces itself by this. It is the same process
-to whoever started it, also as PID 1.
+``larp serve`` validates everything, and then replaces itself by this. The pid stays the same,
+so it also works as PID 1.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def run_serving_process() -> int:
 
 
 def serve(options: ServeOptions) -> None:
-    """Serve until told to end."""
+    """Serve until a signal or the lifetime ends it."""
     monitor = Monitor(options.subject, interval=options.interval, deadline=options.deadline)
     config = uvicorn.Config(
         create_app(monitor, options),

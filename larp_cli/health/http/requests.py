@@ -32,7 +32,7 @@ class RequestFacts:
 
     request_id: bytes
     body_length: int
-    """Bytes; 1 where it is not told."""
+    """Bytes; 1 if the request does not say."""
 
     def headers(self, *, draining: bool) -> list[tuple[bytes, bytes]]:
         """Give the headers that every answer has.

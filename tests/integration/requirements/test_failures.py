@@ -130,7 +130,7 @@ def test_a_file_that_is_no_text_is_left_alone(larp: Larp, locked: LockableProjec
     outcome = larp("requirements", "update")
 
     assert outcome.exit_code == ExitCode.CONFIGURATION
-    assert "requirements.txt cannot be read: it is no text in UTF-8" in outcome.stderr
+    assert "requirements.txt cannot be read: it is not UTF-8 text" in outcome.stderr
     assert (locked.root / "requirements.txt").read_bytes() == b"\xff\x00\xfe"
 
 

@@ -100,7 +100,7 @@ def test_a_line_that_cannot_be_read_is_not_repeated() -> None:
     with pytest.raises(Unreadable) as told:
         parse("click==8.1\nhttps://me:sesame@host/x.whl\n")
 
-    assert told.value.message == "its entry 2 is no requirement"
+    assert told.value.message == "its entry 2 is not a requirement"
 
 
 @pytest.mark.parametrize(
