@@ -25,7 +25,7 @@ NO_TWINS = "DELETE FROM people WHERE ctid = (SELECT max(ctid) FROM people)"
 
 def outside(*statements: str) -> str:
     """Write a revision that runs statements outside of its transaction."""
-    lines = "\n".join(f"    op.execute('''{statement}''')" for statement in statements)
+    lines = "\n".join(f"    op.execute({statement!r})" for statement in statements)
     return f"with op.get_context().autocommit_block():\n{lines}"
 
 
@@ -44,6 +44,8 @@ def project_of(directory: Path, *upgrades: str) -> ForeignProject:
         'CREATE UNIQUE INDEX CONCURRENTLY "people_name"on people (name)',
         'CREATE UNIQUE INDEX CONCURRENTLY people_name ON "public"."people" USING btree (name)',
         "CREATE UNIQUE INDEX CONCURRENTLY ON people (name)",
+        'CREATE UNIQUE INDEX CONCURRENTLY U&"p\\00e9ople" ON people (name)',
+        "CREATE UNIQUE INDEX CONCURRENTLY people_name ON people (name) WHERE name NOT LIKE 'x%'",
         "/* a */ /* b */ -- c\n/* d */ CREATE /* e */ UNIQUE /* f */ /* g */ INDEX /* h */"
         " CONCURRENTLY /* j */ /* k */ people_name /* l */ ON /* n */ /* o */ people (name)",
     ],
@@ -142,18 +144,24 @@ def test_what_a_failed_reindex_leaves_is_told_with_its_remedy(
     assert "DROP INDEX CONCURRENTLY public.people_name_ccnew" in outcome.stderr
 
 
-PARTED = (
-    "CREATE TABLE events (at int) PARTITION BY RANGE (at)",
-    "CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (10)",
-)
-DETACH = outside("ALTER TABLE events DETACH PARTITION events_1 CONCURRENTLY")
+def part(partition: str) -> str:
+    """Write a revision that creates a table with one partition."""
+    return sql(
+        "CREATE TABLE events (at int) PARTITION BY RANGE (at)",
+        f"CREATE TABLE {partition} PARTITION OF events FOR VALUES FROM (0) TO (10)",
+    )
+
+
+def detach(partition: str) -> str:
+    """Write a revision that detaches that partition."""
+    return outside(f"ALTER TABLE events DETACH PARTITION {partition} CONCURRENTLY")
 
 
 def test_detaching_a_partition_never_makes_the_application_wait(
     larp_process: LarpProcess, tmp_path: Path, database: str
 ) -> None:
     """It locks the partition in the end: for the lock timeout, and again, until it succeeds."""
-    project = project_of(tmp_path, sql(*PARTED), DETACH)
+    project = project_of(tmp_path, part("events_1"), detach("events_1"))
     environment = {
         "DATABASE_URL": database,
         "MIGRATION_LOCK_TIMEOUT": "0.3",
@@ -211,11 +219,12 @@ def test_a_full_disk_is_not_blamed_on_the_revision(
     assert outcome.document["error"]["hint"].startswith("make room on the server")
 
 
+@pytest.mark.parametrize("partition", ["events_1", 'public . "50 % off"'])
 def test_an_interrupted_detaching_is_finished_by_the_next_run(
-    larp_process: LarpProcess, tmp_path: Path, database: str
+    larp_process: LarpProcess, tmp_path: Path, database: str, partition: str
 ) -> None:
     """A partition that is pending detach is detached, not tripped over."""
-    project = project_of(tmp_path, sql(*PARTED), DETACH)
+    project = project_of(tmp_path, part(partition), detach(partition))
     environment = {"DATABASE_URL": database, "MIGRATION_LOCK_TIMEOUT": "30"}
     larp_process("db", "migrate", "r1", "-c", project.config, env=environment)
     pending = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending"
