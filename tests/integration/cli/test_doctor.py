@@ -103,7 +103,7 @@ def test_a_server_that_says_nothing_costs_one_timeout(larp: Larp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "said"), [("session", "a session for each client"), ("transaction", "would not hold")]
+    ("mode", "said"), [("session", "in session mode"), ("transaction", "would not hold")]
 )
 def test_a_pooler_is_told_with_what_it_means(
     larp: Larp, server: Server, server_directory: Path, initialised: str, mode: str, said: str
