@@ -1,4 +1,4 @@
-"""The account that the server runs as: PostgreSQL refuses to run as root."""
+"""The account for the server, because PostgreSQL refuses to run as root."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNPRIVILEGED = ("postgres", "nobody")
 
 
 class ProcessOptions(TypedDict, total=False):
-    """Keyword arguments of ``subprocess.Popen`` that give root's rights away."""
+    """Keyword arguments of ``subprocess.Popen`` that drop root's privileges."""
 
     user: int
     group: int
@@ -33,7 +33,7 @@ class Account:
     gid: int
 
     def may_enter(self, directory: Path) -> bool:
-        """Tell whether the mode of ``directory`` lets the account pass through it."""
+        """Return whether the mode of ``directory`` lets the account pass through it."""
         status = directory.stat()
         if status.st_uid == self.uid:
             return bool(status.st_mode & stat.S_IXUSR)
@@ -43,14 +43,14 @@ class Account:
 
 
 def server_account(*directories: Path) -> Account | None:
-    """Choose who runs the server; None means ourselves, as we are not root.
+    """Choose the account for the server; None if this process is not root.
 
-    It is the owner of the first of ``directories`` that exists and is not root's, so
-    that ``sudo larp`` leaves nothing behind that its owner cannot use. Otherwise it is
-    an account that the system has for this. Accounts are never created.
+    It is the owner of the first of ``directories`` that exists and does not belong to root, so
+    that ``sudo larp`` leaves no files that the owner cannot use. Otherwise it is an
+    unprivileged system account. larp never creates accounts.
 
     Raises:
-        ConfigurationError: the system has no such account.
+        ConfigurationError: The system has no such account.
     """
     if os.geteuid() != 0:
         return None
@@ -70,30 +70,30 @@ def server_account(*directories: Path) -> Account | None:
 
 
 def process_options(account: Account | None) -> ProcessOptions:
-    """Return what makes ``subprocess.Popen`` run a program as ``account``."""
+    """Return the options that make ``subprocess.Popen`` run a program as ``account``."""
     if account is None:
         return {}
     return {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
 def give(path: Path, account: Account | None) -> None:
-    """Make ``account`` the owner of ``path``, without following a link it may have put there."""
+    """Make ``account`` the owner of ``path``, without following a symbolic link."""
     if account is not None:
         os.chown(path, account.uid, account.gid, follow_symlinks=False)
 
 
 def blocking(directory: Path, account: Account) -> list[Path]:
-    """Return which of ``directory`` and its ancestors keep ``account`` out, outermost first."""
+    """List the directories on the way to ``directory`` that ``account`` cannot enter."""
     return [
         step for step in (*reversed(directory.parents), directory) if not account.may_enter(step)
     ]
 
 
 def open_the_way(directory: Path, account: Account, observer: Observer) -> None:
-    """Let ``account`` pass (not read) through to ``directory``, where root may decide that.
+    """Let ``account`` pass through the parents of ``directory``, without reading them.
 
     Raises:
-        ConfigurationError: a directory on the way is not root's, or cannot be changed.
+        ConfigurationError: A parent does not belong to root, or cannot be changed.
     """
     for step in blocking(directory, account):
         status = step.stat()
@@ -103,12 +103,12 @@ def open_the_way(directory: Path, account: Account, observer: Observer) -> None:
             step.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
         except OSError as error:
             raise ConfigurationError(
-                f"the account '{account.name}', which runs PostgreSQL, cannot pass {step}",
+                f"the account '{account.name}', which runs PostgreSQL, cannot enter {step}",
                 hint=f"chmod o+x {shlex.quote(str(step))}",
             ) from error
         observer.note(
-            f"added o+x to {step}: the account '{account.name}', which runs PostgreSQL, "
-            "has to pass through it"
+            f"added o+x to {step}, so that the account '{account.name}', which runs PostgreSQL, "
+            "can pass through it"
         )
 
 

@@ -1,4 +1,4 @@
-"""Where the server's programs are, and how to bring them to an account that cannot see them."""
+"""Find the server's programs, and copy them for an account that cannot reach them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NEEDED = ("bin", "lib", "share")
 
 
 def installation(major: int = MAJOR) -> Path:
-    """Return the directory of the wheel that holds ``postgres``, ``psql``, ``pg_dump`` and others.
+    """Return the wheel's directory with ``postgres``, ``psql``, ``pg_dump`` and the others.
 
-    The package itself is never imported: its server management changes the modes of
-    foreign directories, takes a lock in /tmp that all users share, and breaks on spaces.
+    larp never imports the package: its server management changes the modes of other
+    directories, takes a lock in /tmp that all users share, and fails on paths with spaces.
 
     Raises:
-        ExtraMissing: the wheel is not installed.
-        ConfigurationError: the wheel does not carry this major version.
+        ExtraMissing: The wheel is not installed.
+        ConfigurationError: The wheel does not contain this major version.
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
@@ -36,17 +36,17 @@ def installation(major: int = MAJOR) -> Path:
     programs = package / INSTALLS.get(major, f"pginstall{major}") / "bin"
     if not (programs / "postgres").is_file():
         raise ConfigurationError(
-            f"the installed {DISTRIBUTION} carries no PostgreSQL {major}",
+            f"the installed {DISTRIBUTION} does not contain PostgreSQL {major}",
             hint="pip install --force-reinstall 'larp-cli[embedded]'",
         )
     return programs
 
 
 def copy_installation(programs: Path, directory: Path) -> Path:
-    """Copy the install tree of the wheel below ``directory``, once per version; return its bin.
+    """Copy the wheel's install tree into ``directory``, once per version. Return its bin.
 
-    The copy keeps the layout of site-packages: the programs find their libraries
-    relative to themselves, in a sibling of the package that the wheel's build added.
+    The copy keeps the layout of site-packages, because the programs find their libraries by a
+    relative path, in a sibling directory of the package.
     """
     install = programs.parent
     version = importlib.metadata.version(DISTRIBUTION)
@@ -78,7 +78,7 @@ def _copy(install: Path, target: Path) -> None:
 
 
 def _open_to_all(tree: Path) -> None:
-    """Let everyone read and run what a strict umask may have installed for root alone."""
+    """Let all users read and run files that a strict umask may have restricted to root."""
     tree.chmod(0o755)
     for parent, directories, files in os.walk(tree):
         for name in directories:
@@ -90,6 +90,6 @@ def _open_to_all(tree: Path) -> None:
 
 
 def _sweep(directory: Path, name: str) -> None:
-    """Remove copies of other versions and copies that were interrupted."""
+    """Remove copies of other versions and interrupted copies."""
     for old in directory.glob(f"{name}-*"):
         shutil.rmtree(old, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""One data directory and the server that runs on it."""
+"""A database cluster: a data directory and its server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from larp_cli.system.signals import signals_deferred
 
 POLL_SECONDS = 0.01
 ORPHANS_SECONDS = 20.0
-"""How long backends of a killed server may take to notice and end."""
+"""Seconds for the backends of a killed server to notice and exit."""
 ABANDON_SECONDS = 10.0
 DEFAULT_PORT = 5432
 PASSING = ("pre-existing shared memory block", 'lock file "postmaster.pid" already exists')
@@ -41,13 +41,13 @@ PASSING = ("pre-existing shared memory block", 'lock file "postmaster.pid" alrea
 class Cluster:
     """A database cluster in ``directory``: its ``data``, ``run`` (the socket) and ``server.log``.
 
-    ``bin_directory`` holds the programs of any PostgreSQL; None means those of the wheel.
-    ``settings`` go to the server as they are (``{"listen_addresses": "127.0.0.1"}``); by
-    default it has no TCP port. ``timeout`` (seconds) bounds each of the operations.
+    ``bin_directory`` contains the programs of any PostgreSQL; None means the wheel's.
+    ``settings`` are passed to the server (``{"listen_addresses": "127.0.0.1"}``). By default it
+    has no TCP port. ``timeout`` limits each operation, in seconds.
 
-    Two processes must not start or stop a cluster at the same time: ``EmbeddedServer``
-    holds a lock for that. Everything in ``directory`` belongs to the account that the
-    server runs as, and its mode lets nobody else in: local connections need no password.
+    Only one process at a time may start or stop a cluster; ``EmbeddedServer`` holds a lock for
+    that. Everything in ``directory`` belongs to the server's account and is closed to others,
+    because local connections need no password.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Cluster:
 
     @cached_property
     def account(self) -> accounts.Account | None:
-        """Who the server runs as; None for ourselves."""
+        """The account that the server runs as; None for ours."""
         return accounts.server_account(self.data_directory, self.directory, self.directory.parent)
 
     @cached_property
     def programs(self) -> Path:
-        """Directory of the programs, reachable for the account."""
+        """Directory of the programs, which the account can reach."""
         programs = self._bin_directory or binaries.installation()
         if self.account is None or not accounts.blocking(programs, self.account):
             return programs
@@ -87,17 +87,17 @@ class Cluster:
 
     @property
     def port(self) -> int:
-        """Port of the server, also part of its socket's name."""
+        """Port of the server, which is also part of the socket's name."""
         return int(self.settings.get("port", DEFAULT_PORT))
 
     def prepare(self) -> None:
-        """Make the directory, and let the server's account reach it.
+        """Create the directory, and let the server's account reach it.
 
         Raises:
-            ConfigurationError: it cannot be made, or not be reached.
+            ConfigurationError: It cannot be created or reached.
         """
         account = self.account
-        # Another larp may make it at the same moment.
+        # Another process may create it at the same moment.
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if account is not None:
             if self.directory.stat().st_uid == 0:
@@ -105,21 +105,20 @@ class Cluster:
             accounts.open_the_way(self.directory, account, self._observer)
 
     def initialise(self) -> bool:
-        """Create the data directory unless it is there; tell whether it was made.
+        """Create the data directory if it is missing. Return whether it was created.
 
-        It is made beside its place and renamed: whoever is killed meanwhile leaves
-        nothing half-done. It is synced to disk before: development data is data too, and
-        the sync costs a fraction of a second. Only ``fsync=off`` gives that up.
+        initdb writes to a temporary name, which is renamed at the end: a killed process leaves
+        no half-finished data. Unless ``fsync`` is off, the files are synced first.
 
         Raises:
-            ConfigurationError: something else is in its place, or initdb failed.
+            ConfigurationError: Other files are in its place, or initdb failed.
         """
         self.prepare()
         if (self.data_directory / "PG_VERSION").exists():
             return False
         if self.data_directory.exists() and any(self.data_directory.iterdir()):
             raise ConfigurationError(
-                f"{self.data_directory} is no PostgreSQL data directory, and not empty",
+                f"{self.data_directory} is not a PostgreSQL data directory, and it is not empty",
                 hint=f"mv {shlex.quote(str(self.data_directory))} somewhere/else",
             )
         for leftover in self.directory.glob("data.initdb-*"):
@@ -133,11 +132,11 @@ class Cluster:
         return True
 
     def start(self) -> bool:
-        """Start the server and wait until it takes connections; False if it did already.
+        """Start the server and wait until it accepts connections; False if it ran already.
 
         Raises:
-            ConfigurationError: no data directory, or one of another major version.
-            CommandFailed: it did not start; the message holds the end of its log.
+            ConfigurationError: The data directory is missing or of another major version.
+            CommandFailed: It did not start. The message contains the end of its log.
         """
         if self.running():
             return False
@@ -152,18 +151,20 @@ class Cluster:
         return True
 
     def stop(self) -> bool:
-        """Stop the server, ending its sessions (``pg_ctl stop -m fast``); False if none ran.
+        """Stop the server and end its sessions, like ``pg_ctl stop -m fast``.
+
+        Return False if no server ran.
 
         Raises:
-            CommandFailed: it did not end in time.
+            CommandFailed: It did not stop in time.
         """
         postmaster = read_postmaster(self.data_directory)
         if postmaster is None or not is_server(postmaster.pid, self.data_directory):
             if postmaster and postmaster.answers():
                 raise CommandFailed(
                     f"the PostgreSQL in {self.directory} answers, but its process "
-                    f"{postmaster.pid} is not to be seen from here",
-                    hint="stop it in the container in which it was started",
+                    f"{postmaster.pid} is not visible here",
+                    hint="stop it in the container that started it",
                 )
             return False
         with suppress(ProcessLookupError):
@@ -178,11 +179,11 @@ class Cluster:
         return True
 
     def running(self) -> bool:
-        """Tell whether the server takes connections. Costs a connect, no process."""
+        """Return whether the server accepts connections. Opens a socket, starts no process."""
         return self.postmaster() is not None
 
     def postmaster(self) -> Postmaster | None:
-        """Return the facts about the running server; None if it does not take connections."""
+        """Return the running server's facts; None if it does not accept connections."""
         postmaster = read_postmaster(self.data_directory)
         return postmaster if postmaster and postmaster.answers() else None
 
@@ -190,7 +191,7 @@ class Cluster:
         """Return a libpq URL of ``database``.
 
         Raises:
-            CommandFailed: the server is not running.
+            CommandFailed: The server is not running.
         """
         postmaster = self.postmaster()
         if postmaster is None:
@@ -201,7 +202,7 @@ class Cluster:
         command = [str(self.programs / "initdb"), "-D", str(target), "-U", SUPERUSER]
         command += ["--encoding=UTF8", "--auth-local=trust", "--auth-host=scram-sha-256"]
         if self._program_version() >= 17:
-            # Sorts alike on every system, and never changes under an index.
+            # Sorts the same on every system, and an upgrade of the system never breaks an index.
             command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         else:
             command += ["--locale=C.UTF-8"]
@@ -212,7 +213,7 @@ class Cluster:
             lines = "\n".join(outcome.stdout.strip().splitlines()[-LINES:])
             raise ConfigurationError(
                 f"cannot create a PostgreSQL data directory in {self.directory}: {lines}",
-                hint="see that the disk has space, or set LARP_HOME to another directory",
+                hint="free disk space, or set LARP_HOME to another directory",
             )
 
     def _program_version(self) -> int:
@@ -229,13 +230,15 @@ class Cluster:
         try:
             data = (self.data_directory / "PG_VERSION").read_text().strip()
         except FileNotFoundError as error:
-            raise ConfigurationError(f"{self.data_directory} is no PostgreSQL data") from error
+            raise ConfigurationError(
+                f"{self.data_directory} is not a PostgreSQL data directory"
+            ) from error
         program = str(self._program_version())
         if data != program:
             raise ConfigurationError(
-                f"the data in {self.data_directory} is of PostgreSQL {data}, "
-                f"and the installed server is PostgreSQL {program}",
-                hint=f"dump it with PostgreSQL {data}, or start afresh: "
+                f"the data in {self.data_directory} belongs to PostgreSQL {data}, "
+                f"but the installed server is PostgreSQL {program}",
+                hint=f"dump it with PostgreSQL {data}, or start over: "
                 f"mv {shlex.quote(str(self.data_directory))} somewhere/else",
             )
 
@@ -243,7 +246,7 @@ class Cluster:
         try:
             return launch.run_server_program(command, self.account, timeout=self.timeout)
         except subprocess.TimeoutExpired as error:
-            raise CommandFailed(f"{command[0]} did not end within {self.timeout:g} s") from error
+            raise CommandFailed(f"{command[0]} did not finish within {self.timeout:g} s") from error
         except OSError as error:
             raise self._cannot_run(command[0], error) from error
 
@@ -268,19 +271,19 @@ class Cluster:
             time.sleep(POLL_SECONDS)
 
     def _is_coming(self) -> bool:
-        """Tell whether some server, ours or one that a killed larp launched, is on its way."""
+        """Return whether a server is starting: ours, or one that a killed process launched."""
         if self._launched is not None and is_alive(self._launched):
             return True
         postmaster = read_postmaster(self.data_directory)
         return postmaster is not None and is_server(postmaster.pid, self.data_directory)
 
     def _clear_stale(self) -> None:
-        """Remove the postmaster.pid of a dead server whose pid is taken all the same.
+        """Remove the postmaster.pid of a dead server if another process has its pid.
 
-        PostgreSQL takes another program, or the zombie of its predecessor (a container's
-        first process may never reap), for a live server. A free pid is left to it.
-        What protects orphaned backends is not lost with the file: PostgreSQL also looks
-        for shared memory by the data directory's inode (sysv_shmem.c).
+        PostgreSQL would take that process for a live server. It may be another program, or a
+        zombie that a container's first process never reaps. PostgreSQL handles a free pid
+        itself. Orphaned backends stay protected without the file: PostgreSQL also finds their
+        shared memory by the data directory's inode (sysv_shmem.c).
         """
         postmaster = read_postmaster(self.data_directory)
         if postmaster is None:
@@ -313,11 +316,11 @@ class Cluster:
                 raise self._cannot_run(command[0], error) from error
 
     def _abandon(self) -> None:
-        """End a server that did not come up, so that it is not left without an owner."""
+        """End a server that failed to start, so that it does not keep running unowned."""
         launched, self._launched = self._launched, None
         deadline = time.monotonic() + ABANDON_SECONDS
         while launched is not None and is_alive(launched) and time.monotonic() < deadline:
-            # Before it has handlers only SIGTERM ends it; afterwards SIGINT does so quickly.
+            # Before it installs handlers only SIGTERM ends it. Later SIGINT is quicker.
             for number in (signal.SIGTERM, signal.SIGINT):
                 with suppress(ProcessLookupError):
                     os.kill(launched, number)
@@ -327,7 +330,7 @@ class Cluster:
             sockets.discard(directory)
 
     def _stop_unreachable(self) -> None:
-        """Stop a server whose socket is gone: a cleaner of /tmp may have taken it."""
+        """Stop a server whose socket is gone, for example because something cleaned /tmp."""
         postmaster = read_postmaster(self.data_directory)
         if postmaster and postmaster.socket_directory and not postmaster.socket_path.exists():
             self.stop()

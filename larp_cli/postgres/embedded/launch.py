@@ -1,4 +1,4 @@
-"""Running the server's programs: apart from our terminal, pipes, locks and environment."""
+"""Run the server's programs, isolated from our terminal, pipes, locks and environment."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from larp_cli.postgres.embedded.account import Account, process_options
 LAUNCH_SECONDS = 10.0
 UMASK = 0o077
 
-# The shell ends at once, so that the server is nobody's child: no zombie, and no caller who
-# waits for the end of our pipes waits for it. Nothing is quoted, as nothing is parsed.
+# The shell exits at once and orphans the server. So the server never becomes our zombie, and a
+# caller that waits for our pipes to close does not wait for it. "$@" needs no quoting.
 DETACH = '"$@" >&2 & echo $!'
 
 
 def environment(programs: Path) -> Mapping[str, str]:
-    """Return all that the server sees of our environment: no PG* of the caller reaches it."""
+    """Return the server's whole environment. No PG* variable of the caller reaches it."""
     return {"PATH": f"{programs}:{os.defpath}", "LC_ALL": "C"}
 
 
 def run_server_program(
     command: Sequence[str], account: Account | None, *, timeout: float
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of PostgreSQL to its end, for at most ``timeout`` seconds."""
+    """Run a program of PostgreSQL until it exits, for at most ``timeout`` seconds."""
     return subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
@@ -43,9 +43,9 @@ def run_server_program(
 
 
 def detach(command: Sequence[str], account: Account | None, log: int) -> int:
-    """Start a server that outlives us, writing to the descriptor ``log``; return its pid.
+    """Start a server that outlives this process and logs to a descriptor. Return its pid.
 
-    It has a session of its own: Ctrl-C at our terminal does not reach it.
+    It runs in its own session, so Ctrl-C at our terminal does not reach it.
     """
     launched = subprocess.run(
         ["/bin/sh", "-c", DETACH, "sh", *command],

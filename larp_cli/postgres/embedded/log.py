@@ -1,4 +1,4 @@
-"""The server's log file: bounded, and read back when a start fails."""
+"""The server's log file. Its size is limited, and a failed start shows its last lines."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from larp_cli.postgres.embedded.account import Account
 
 LARGEST = 10 * 1024 * 1024
-"""Bytes; a larger log begins anew at the next start."""
+"""Bytes. The next start truncates a larger log."""
 LINES = 8
 
 
 class ServerLog:
-    """The log at ``path``; ``began`` is the offset (bytes) at which this start's lines begin."""
+    """The log at ``path``; ``began`` is the byte offset of this start's first line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -24,7 +24,7 @@ class ServerLog:
 
     @contextmanager
     def opened(self, owner: Account | None) -> Iterator[int]:
-        """Open the log for the server, as a descriptor that ends with the block."""
+        """Open the log for the server, as a descriptor that is closed after the block."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(self.path, flags, 0o600)
         try:

@@ -1,4 +1,4 @@
-"""What PostgreSQL itself says about a running server: postmaster.pid, its socket, its process."""
+"""Inspect a running server: its postmaster.pid, socket and process."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Postmaster:
     """The content of postmaster.pid (PostgreSQL: src/include/utils/pidfile.h)."""
 
     pid: int
-    """Process id; 0 when the file makes no sense."""
+    """Process id; 0 if the file is not readable as such."""
     port: int = 0
     socket_directory: str = ""
     listen_address: str = ""
     status: str = "starting"
 
     def url(self, database: str = "postgres") -> str:
-        """Return a libpq URL of ``database`` for the superuser.
+        """Return the superuser's libpq URL of ``database``.
 
-        The port is always there, because libpq would otherwise take it from PGPORT.
+        It always contains the port, because libpq would otherwise read PGPORT.
         """
         name = quote(database, safe="")
         if self.socket_directory:
@@ -41,7 +41,7 @@ class Postmaster:
 
     @property
     def host(self) -> str:
-        """Address at which a server without a socket is reached."""
+        """Address of a server without a Unix socket."""
         return {"*": "localhost", "0.0.0.0": "127.0.0.1"}.get(
             self.listen_address, self.listen_address
         )
@@ -52,7 +52,7 @@ class Postmaster:
         return Path(self.socket_directory, f".s.PGSQL.{self.port}")
 
     def answers(self) -> bool:
-        """Tell whether the server takes connections now: a dead one's files still say ready."""
+        """Return whether the server accepts connections, whatever its files say."""
         if self.status not in ("ready", "standby"):
             return False
         try:
@@ -68,14 +68,14 @@ class Postmaster:
 
 
 def read_postmaster(data_directory: Path) -> Postmaster | None:
-    """Return what postmaster.pid in ``data_directory`` says; None without one."""
+    """Read postmaster.pid in ``data_directory``; None if there is none."""
     try:
         text = (data_directory / "postmaster.pid").read_text(errors="surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return None
     lines = [line.strip("\n") for line in text.split("\n")]
     try:
-        # A server that runs for one user only, without a socket, writes its pid negated.
+        # In single-user mode the server writes its pid negated.
         pid = abs(int(lines[0]))
         if len(lines) < 8:
             return Postmaster(pid=pid)
@@ -91,10 +91,10 @@ def read_postmaster(data_directory: Path) -> Postmaster | None:
 
 
 def is_server(pid: int, data_directory: Path) -> bool:
-    """Tell whether ``pid`` is the live server of ``data_directory``.
+    """Return whether ``pid`` is the live server of ``data_directory``.
 
-    The pid in a file may long be another program's. The command line tells: unlike the
-    working directory, it can be read without CAP_SYS_PTRACE, which containers drop.
+    Another program may have the pid by now, so this compares the command line. Unlike the
+    working directory, it is readable without CAP_SYS_PTRACE, which containers drop.
 
     Raises:
         ExtraMissing: psutil is not installed.
@@ -103,7 +103,7 @@ def is_server(pid: int, data_directory: Path) -> bool:
     try:
         arguments = psutil.Process(pid).cmdline() if pid > 0 else []
     except (psutil.NoSuchProcess, psutil.AccessDenied):
-        # A zombie counts as gone. What we may not look at is another user's.
+        # A zombie counts as gone. A process that we may not inspect belongs to another user.
         return False
     if not arguments or not Path(arguments[0]).name.startswith(("postgres", "postmaster")):
         return False
@@ -111,7 +111,7 @@ def is_server(pid: int, data_directory: Path) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether ``pid`` is a process that still runs: not gone, and no zombie.
+    """Return whether ``pid`` is a running process: not gone, and not a zombie.
 
     Raises:
         ExtraMissing: psutil is not installed.
@@ -126,7 +126,7 @@ def is_alive(pid: int) -> bool:
 
 
 def is_taken(pid: int) -> bool:
-    """Tell whether ``pid`` names any process, be it a zombie that its parent left behind.
+    """Return whether any process has this pid, including a zombie.
 
     Raises:
         ExtraMissing: psutil is not installed.
@@ -136,7 +136,7 @@ def is_taken(pid: int) -> bool:
 
 def _psutil() -> ModuleType:
     try:
-        # Only starting and stopping pay for it. Found by name, as it has no types.
+        # Imported only to start or stop a server, and by name because it has no types.
         return importlib.import_module("psutil")
     except ModuleNotFoundError as error:
         raise ExtraMissing("embedded", "the embedded PostgreSQL") from error

@@ -1,4 +1,4 @@
-"""The embedded server as larp uses it: shared by all processes, stopped by the last of them."""
+"""The embedded server: all larp processes share it, and the last one stops it."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from larp_cli.postgres.embedded.postmaster import Postmaster
 from larp_cli.system.locks import LockHeld, SharedFileLock
 
 LEAVE_SECONDS = 5.0
-"""For whoever starts or stops the server meanwhile: that one looks who uses it as well."""
+"""Seconds to wait for a process that starts or stops the server. It checks for users as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedStatus:
-    """How the embedded server is doing."""
+    """The state of the embedded server."""
 
     running: bool
     kept: bool
-    """`larp db start` keeps it up until `larp db stop`."""
+    """Whether `larp db start` keeps it running until `larp db stop`."""
     data_directory: Path
     log_file: Path
     version: str | None
-    """Major version of the data, such as "18"; None before it is made."""
+    """Major version of the data, such as "18"; None before it is created."""
     pid: int | None
     """Process id of a running server."""
     url: str | None
-    """URL of the database `postgres` on a running server; it holds no password."""
+    """URL of the database `postgres` on a running server, without a password."""
 
 
 class EmbeddedServer:
     """The embedded PostgreSQL in ``home``/embedded.
 
-    Two locks order its life. ``control.lock`` is held alone while somebody starts or
-    stops the server; ``users.lock`` is held by all who use it. Who leaves and can have
-    the second one alone was the last, and stops the server. Locks end with their
-    process, so a kill -9 leaves no count that is wrong: the next one finds the server,
-    uses it, and stops it. ``timeout`` (seconds) bounds each wait.
+    Two file locks control it. A process holds ``control.lock`` exclusively while it starts or
+    stops the server, and shares ``users.lock`` while it uses the server. A process that leaves
+    and gets ``users.lock`` exclusively was the last user, and stops the server. The system
+    releases locks when a process ends, so kill -9 leaves no wrong count: the next process finds
+    the server, uses it, and stops it. ``timeout`` limits each wait, in seconds.
     """
 
     def __init__(self, home: Path, observer: Observer, *, timeout: float = 60) -> None:
@@ -55,13 +55,13 @@ class EmbeddedServer:
 
     @contextmanager
     def lease(self) -> Iterator[Postmaster]:
-        """Hold the server, started if need be, while the block runs.
+        """Keep the server running while the block runs, and start it if needed.
 
         Raises:
-            ExtraMissing: the wheel with PostgreSQL is not installed.
+            ExtraMissing: The wheel with PostgreSQL is not installed.
             ConfigurationError: ``home`` cannot be used.
-            CommandFailed: the server did not start.
-            Locked: another larp was starting or stopping it all the time.
+            CommandFailed: The server did not start.
+            Locked: Another process kept starting or stopping it.
         """
         with self._home_usable():
             self._cluster.prepare()
@@ -69,16 +69,16 @@ class EmbeddedServer:
         try:
             with self._home_usable(), self._control():
                 self._share(users)
-                postmaster = self._started()
+                postmaster = self._ensure_started()
             yield postmaster
         finally:
             self._leave(users)
 
     def share_with_successor(self) -> int:
-        """Take another share of the lease, for the process that replaces this one.
+        """Share the lease with the process that replaces this one (``exec``).
 
-        Returns the descriptor that holds it. When that process ends it closes the
-        descriptor, and calls `leave`.
+        Returns the descriptor that holds the share. At its end, that process closes the
+        descriptor and calls `leave`.
         """
         with self._home_usable():
             users = self._lock("users.lock")
@@ -86,17 +86,17 @@ class EmbeddedServer:
         return users.inheritable()
 
     def leave(self) -> None:
-        """Stop the server if nobody uses it; starts nothing."""
+        """Stop the server if no process uses it. Never starts it."""
         with self._home_usable():
             users = self._lock("users.lock")
             self._share(users)
         self._leave(users)
 
     def start(self) -> bool:
-        """Start the server and keep it until ``stop``; False if it was so already.
+        """Start the server and keep it running until ``stop``; return whether that changed it.
 
         Raises:
-            LarpError: as ``lease`` does.
+            LarpError: As for ``lease``.
         """
         before = self.status()
         with self.lease(), self._home_usable():
@@ -104,10 +104,10 @@ class EmbeddedServer:
         return not (before.running and before.kept)
 
     def stop(self) -> bool:
-        """Stop the server now, whoever uses it, and keep it no more; False if none ran.
+        """Stop the server now, even if it is in use. Return False if none ran.
 
         Raises:
-            LarpError: it did not stop, or ``home`` cannot be used.
+            LarpError: It did not stop, or ``home`` cannot be used.
         """
         with self._home_usable():
             if not self._cluster.directory.is_dir():
@@ -117,7 +117,7 @@ class EmbeddedServer:
                 return self._cluster.stop()
 
     def status(self) -> EmbeddedStatus:
-        """Tell how the server is doing; changes nothing and waits for nobody."""
+        """Return the state of the server, without changing it or waiting."""
         with self._home_usable():
             postmaster = self._cluster.postmaster()
             return EmbeddedStatus(
@@ -130,11 +130,11 @@ class EmbeddedServer:
                 url=postmaster.url() if postmaster else None,
             )
 
-    def _started(self) -> Postmaster:
+    def _ensure_started(self) -> Postmaster:
         cluster = self._cluster
         postmaster = cluster.postmaster()
         if postmaster is None:
-            installation()  # first: without it there is nothing to announce
+            installation()  # fails before the note below if the wheel is missing
         version = self._version() or MAJOR
         self._observer.note(f"using the embedded PostgreSQL {version} in {self._home}")
         if postmaster is None:
@@ -149,7 +149,7 @@ class EmbeddedServer:
         return postmaster
 
     def _leave(self, users: SharedFileLock) -> None:
-        """Stop the server if nobody else uses it; what fails must not hide the block's error."""
+        """Stop the server if no other process uses it. A failure is only a warning."""
         with users:
             if not users.held or self._keep.exists():
                 return
@@ -158,14 +158,14 @@ class EmbeddedServer:
                     if users.try_exclude() and not self._keep.exists():
                         self._cluster.stop()
             except (LarpError, OSError) as error:
-                self._observer.warning(f"the embedded PostgreSQL was left as it is: {error}")
+                self._observer.warning(f"could not stop the embedded PostgreSQL: {error}")
 
     @contextmanager
     def _control(self, seconds: float | None = None) -> Iterator[None]:
         deadline = time.monotonic() + (self._timeout if seconds is None else seconds)
         with self._lock("control.lock") as control:
             if not control.try_exclude():
-                self._observer.waiting("another larp starts or stops the embedded PostgreSQL")
+                self._observer.waiting("another larp to start or stop the embedded PostgreSQL")
                 with _explain_held_lock():
                     control.exclude(deadline)
             yield

@@ -1,4 +1,4 @@
-"""The directory of the server's Unix socket: private, and short enough to have an address."""
+"""The directory of the server's Unix socket: private, and short enough for an address."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from pathlib import Path
 from larp_cli.postgres.embedded.account import Account, blocking, give
 
 LONGEST = 103
-"""Bytes that a socket's path may have on every system: 107 on Linux, 103 on macOS."""
+"""Longest path of a socket, in bytes, on every system: 107 on Linux, 103 on macOS."""
 PREFIX = "larp-pg-"
 
 
 def socket_directory(preferred: Path, port: int, account: Account | None) -> Path:
-    """Return a directory for the socket that clients can name; make it, for ``account`` alone.
+    """Create a private directory for the socket that clients can address. Return its path.
 
-    libpq takes a comma in a host for the end of the first host and knows no quoting,
-    SQLAlchemy does the same with a colon. A directory with such a name, or too long a one,
-    is replaced by one in the system's directory for temporary files.
+    libpq splits hosts at commas and SQLAlchemy at colons, and neither supports quoting. If
+    ``preferred`` contains one, or is too long, a temporary directory replaces it.
     """
     if _is_nameable(preferred, port):
         preferred.mkdir(mode=0o700, exist_ok=True)
@@ -35,7 +34,7 @@ def socket_directory(preferred: Path, port: int, account: Account | None) -> Pat
 
 
 def clear(directory: Path, port: int) -> None:
-    """Remove the socket a server left in ``directory``, and a directory that was temporary."""
+    """Remove the socket that a server left behind, and its directory if that was temporary."""
     name = f".s.PGSQL.{port}"
     for leftover in (directory / name, directory / f"{name}.lock"):
         leftover.unlink(missing_ok=True)
@@ -43,14 +42,14 @@ def clear(directory: Path, port: int) -> None:
 
 
 def discard(directory: Path) -> None:
-    """Remove ``directory`` if it is one of our temporary ones, and empty."""
+    """Remove ``directory`` if it is one of our temporary directories, and empty."""
     if directory.name.startswith(PREFIX):
         with suppress(OSError):
             directory.rmdir()
 
 
 def quoted(directory: Path) -> str:
-    """Quote ``directory`` for ``unix_socket_directories``, which is a list."""
+    """Quote ``directory`` for the list in ``unix_socket_directories``."""
     return '"' + str(directory).replace('"', '""') + '"'
 
 

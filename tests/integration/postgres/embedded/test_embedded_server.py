@@ -271,7 +271,7 @@ def test_a_strange_data_directory_is_left_alone(server: EmbeddedServer, home: Pa
     precious.parent.mkdir(parents=True)
     precious.touch()
 
-    with pytest.raises(ConfigurationError, match="no PostgreSQL data directory"), server.lease():
+    with pytest.raises(ConfigurationError, match="not a PostgreSQL data directory"), server.lease():
         pass
     assert precious.exists()
 
