@@ -56,6 +56,11 @@ class _Edge(typer_api.Hooks):
         # As the JSON document has it: without the program.
         ctx.obj.command_name = ctx.command_path.partition(" ")[2]
 
+    def take_shared(self, ctx: typer.Context) -> None:
+        """Move the shared options that were given from the command into the context."""
+        names = (parameter.name for parameter in self.list_common())
+        ctx.obj.options.take(typer_api.take_given(ctx, names))
+
     def show_help(self, ctx: typer.Context) -> None:
         """Write the help as results are written."""
         write_result(ctx.get_help())
@@ -80,7 +85,7 @@ class LarpCommand(_Edge, typer_api.Command):
     def run(self, ctx: typer.Context, invoke: Callable[[], Any]) -> Any:
         """Run the command under the shared options it was given."""
         larp: Context = ctx.obj
-        larp.options.take(ctx.params)
+        self.take_shared(ctx)
         timeout = larp.options.timeout if self.deadline_by_alarm else None
         with larp.running(timeout, uses_database=self.uses_database):
             return invoke()
@@ -101,7 +106,7 @@ class LarpGroup(_Edge, typer_api.Group):
 
     def run(self, ctx: typer.Context, invoke: Callable[[], Any]) -> Any:
         """Take the shared options given before the command's name, then run it."""
-        ctx.obj.options.take(ctx.params)
+        self.take_shared(ctx)
         return invoke()
 
     def load(self, name: str) -> typer.Typer:

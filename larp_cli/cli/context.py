@@ -165,22 +165,20 @@ class Context:
     @property
     def output(self) -> OutputFormat:
         """How the result is written."""
-        if self.options.json:
-            return OutputFormat.JSON
         if self.options.output is not None:
             return self.options.output
         return OutputFormat.HUMAN if self.terminal.stdout_is_terminal else OutputFormat.PLAIN
 
     def read_output_from(self, arguments: list[str]) -> None:
-        """Learn from a command line that could not be parsed how to write its error."""
+        """Find out how to write the error about a command line that could not be parsed."""
         if "--" in arguments:
             arguments = arguments[: arguments.index("--")]
-        pairs = pairwise([*arguments, ""])
-        if any(
-            word in ("--json", "--output=json") or (word, following) == ("--output", "json")
-            for word, following in pairs
-        ):
-            self.options.json = True
+        for word, following in pairwise([*arguments, ""]):
+            value = following if word == "--output" else word.removeprefix("--output=")
+            if word == "--json":
+                self.options.output = OutputFormat.JSON
+            elif value != word and value in list(OutputFormat):
+                self.options.output = OutputFormat(value)
         self.options.debug = self.options.debug or "--debug" in arguments
         if "--no-color" in arguments:
             self.terminal = self.terminal.without_colour()

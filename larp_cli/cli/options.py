@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
+
+from larp_cli.cli.typer_api import GivenOption
 
 LONGEST_TIMEOUT = 7 * 24 * 3600.0
 """Seconds; nothing waits forever."""
@@ -70,12 +73,16 @@ class AlembicOptions:
 class SharedOptions(CommonOptions, AlembicOptions):
     """The shared options of the root, the group and the command together."""
 
-    def take(self, values: dict[str, Any]) -> None:
-        """Move the shared options that were given from ``values`` into this object."""
-        for option in fields(self):
-            given = values.pop(option.name, None)
-            if given:
-                setattr(self, option.name, given)
+    def take(self, given: Iterable[GivenOption]) -> None:
+        """Take the options of one level; the root comes first, the command last.
+
+        The later of two wins, and a flag at any level wins over a variable.
+        """
+        for option in given:
+            if option.name == "json":
+                self.output = OutputFormat.JSON
+            elif not option.from_variable or getattr(self, option.name) is None:
+                setattr(self, option.name, option.value)
 
 
 def refuse_empty(value: str | None) -> str | None:

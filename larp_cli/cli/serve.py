@@ -6,6 +6,7 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
+from larp_cli.cli.options import refuse_empty
 from larp_cli.errors import UsageError
 
 app = new_app()
@@ -21,7 +22,10 @@ class ServeCommand(DatabaseCommand):
 def serve(
     ctx: typer.Context,
     host: Annotated[
-        str | None, typer.Option(metavar="H", help="Address to listen on. Default: SERVE_HOST.")
+        str | None,
+        typer.Option(
+            metavar="H", callback=refuse_empty, help="Address to listen on. Default: SERVE_HOST."
+        ),
     ] = None,
     port: Annotated[
         int | None,
@@ -33,7 +37,10 @@ def serve(
         ),
     ] = None,
     socket: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Listen on a Unix socket instead.")
+        str | None,
+        typer.Option(
+            metavar="PATH", callback=refuse_empty, help="Listen on a Unix socket instead."
+        ),
     ] = None,
 ) -> None:
     """Serve the health of the database over HTTP.

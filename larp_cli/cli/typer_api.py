@@ -7,7 +7,7 @@ moments names of our own, so that no other module depends on Typer's. The contra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from inspect import Signature
 from typing import Any
@@ -42,6 +42,25 @@ def list_parameters(options: type) -> tuple[Parameter, ...]:
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command()(declare)
     return tuple(get_command(app).params)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenOption:
+    """An option that the user gave."""
+
+    name: str
+    value: Any
+    from_variable: bool
+    """Whether an environment variable gave it, rather than the command line."""
+
+
+def take_given(ctx: typer.Context, names: Iterable[str]) -> Iterator[GivenOption]:
+    """Take options out of the parameters of a command; yields those that were given, in order."""
+    wanted = set(names)
+    for name in [name for name in ctx.params if name in wanted]:
+        value, source = ctx.params.pop(name), ctx.get_parameter_source(name)
+        if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
+            yield GivenOption(name, value, source.name == "ENVIRONMENT")
 
 
 class LightOption(TyperOption):

@@ -12,7 +12,16 @@ import pytest
 import typer
 from typer.core import TyperOption
 
-from larp_cli.cli.typer_api import Command, Group, HelpPage, LightOption, list_parameters, run_app
+from larp_cli.cli.typer_api import (
+    Command,
+    GivenOption,
+    Group,
+    HelpPage,
+    LightOption,
+    list_parameters,
+    run_app,
+    take_given,
+)
 
 
 @dataclass
@@ -163,6 +172,38 @@ def test_the_help_of_a_group_lists_its_commands(
     called(app, "--help")
 
     assert capsys.readouterr().out.split() == ["Commands:", "say", "Say", "a", "word."]
+
+
+def test_given_options_are_known_in_their_order(
+    app: typer.Typer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typer keeps the order of the command line, and says what a variable gave."""
+
+    def declare_some(
+        first: Annotated[str, typer.Option(envvar="FIRST")] = "",
+        second: Annotated[bool, typer.Option()] = False,
+        third: Annotated[str, typer.Option()] = "",
+        fourth: Annotated[str, typer.Option()] = "",
+    ) -> None:
+        """Declare four options."""
+
+    taken: list[GivenOption] = []
+
+    class Taking(Command):
+        def run(self, ctx: typer.Context, invoke: Callable[[], Any]) -> Any:
+            taken.extend(take_given(ctx, ("first", "second", "third")))
+            assert list(ctx.params) == ["fourth"]
+
+    made = typer.Typer(add_completion=False, rich_markup_mode=None)
+    made.command(cls=Taking)(declare_some)
+    monkeypatch.setenv("FIRST", "1")
+    run_app(made, ["--fourth", "4", "--third", "3", "--second"], name="take", obj=None)
+
+    assert taken == [
+        GivenOption("third", "3", False),
+        GivenOption("second", True, False),
+        GivenOption("first", "1", True),
+    ]
 
 
 def test_an_option_is_of_the_class_that_is_made_light() -> None:
