@@ -205,6 +205,9 @@ class Context:
             raise _stopped(late, f"not finished within {timeout:g} s", signal, hint) from signal
         except KeyboardInterrupt as signal:
             raise _stopped(errors.Interrupted, "stopped by SIGINT", signal) from signal
+        except SystemExit as ended:  # larp would end without a message, even as a success
+            message = f"something in the command called sys.exit({ended.code!r})"
+            raise errors.CommandFailed(message) from ended
         if self._answer is not None:
             self._write(self._answer)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,15 +14,14 @@ from larp_cli.cli.context import Context
 from larp_cli.cli.options import AlembicOptions, CommonOptions
 from larp_cli.cli.streams import OutputLost, write_result
 from larp_cli.cli.typer_api import run_app
-from larp_cli.errors import CommandFailed, LarpError, Refused, UsageError
+from larp_cli.errors import LarpError, UsageError
 from larp_cli.system.streams import write_to_stderr
 
+PROGRAM = "larp"
 NAMES = ("db", "health", "serve", "requirements", "config", "doctor")
-COMPLETING = "_LARP_COMPLETE"
-"""Set in the environment by the completion script of the shell."""
 
 app = new_app(
-    name="larp",
+    name=PROGRAM,
     cls=group("larp_cli.cli", NAMES, (AlembicOptions, CommonOptions)),
     add_completion=True,
     subcommand_metavar="COMMAND [ARGS]...",
@@ -62,26 +60,23 @@ def root(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line and return the exit code; nothing is raised, nothing exits.
+    """Run one command line and return the exit code.
 
-    Every failure that larp can explain is a LarpError. Anything else is a bug, and says so.
+    A failure that larp can explain is a LarpError; any other exception is reported as a bug.
+    Only signals outside a command's work are raised.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     larp = Context()
     try:
-        exited = run_app(app, arguments, name="larp", obj=larp)
+        exited = run_app(app, arguments, name=PROGRAM, obj=larp)
         return int(exited) if isinstance(exited, int) else int(larp.exit_code)
     except LarpError as error:
         return _fail(larp, error)
     except typer.TyperException as error:
         larp.read_output_from(arguments)
         return _fail(larp, _usage_error(error, larp))
-    except typer.Abort:
-        return _fail(larp, Refused("not confirmed; nothing was changed"))
-    except SystemExit as ended:  # how Typer ends completion
-        if isinstance(ended.code, int):
-            return ended.code
-        return 0 if COMPLETING in os.environ else _fail(larp, _exited(ended))
+    except SystemExit as ended:  # Typer answers completion so
+        return ended.code if isinstance(ended.code, int) else 0
     except Exception as error:  # noqa: B902 - the edge: a bug must end in an exit code too
         return _fail(larp, _bug(error))
 
@@ -103,12 +98,6 @@ def _usage_error(error: typer.TyperException, larp: Context) -> LarpError:
     words = ("larp", larp.command_name, "--help")
     message = error.format_message().rstrip(".").replace("Value error, ", "")
     return UsageError(message, hint=" ".join(filter(None, words)))
-
-
-def _exited(ended: SystemExit) -> LarpError:
-    failure = CommandFailed(f"the command was ended by sys.exit({ended.code!r})")
-    failure.__cause__ = ended
-    return failure
 
 
 def _bug(error: Exception) -> LarpError:

@@ -7,6 +7,7 @@ moments names of our own, so that no other module depends on Typer's. The contra
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from inspect import Signature
@@ -25,12 +26,21 @@ Parameter = Any
 def run_app(app: typer.Typer, words: list[str], *, name: str, obj: object) -> Any:
     """Run a command line; returns the exit code that the command asked for, if any.
 
+    Typer's own ``main`` answers completion alone: it would also end silently with 1 where the
+    command's work meets a broken pipe, and take an EOFError of a revision for a missing answer.
+
     Raises:
         typer.TyperException: The command line is wrong.
-        typer.Abort: Nobody answered a question.
         SystemExit: The shell asked for completion.
     """
-    return get_command(app).main(words, prog_name=name, standalone_mode=False, obj=obj)
+    command = get_command(app)
+    if f"_{name.upper()}_COMPLETE" in os.environ:
+        return command.main(words, prog_name=name, standalone_mode=False, obj=obj)
+    try:
+        with command.make_context(name, list(words), obj=obj) as ctx:
+            return command.invoke(ctx)
+    except typer.Exit as ended:
+        return ended.exit_code
 
 
 def list_parameters(options: type) -> tuple[Parameter, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Iterator
 
 import pytest
+import typer
 
 from larp_cli import configuration, errors
 from larp_cli.errors import ExitCode, LarpError
@@ -192,11 +194,29 @@ def test_every_level_takes_the_output_format(line: str, larp: Larp) -> None:
     assert outcome.document["command"] == "config secret"
 
 
-def test_an_exit_with_words_is_a_failure(larp: Larp, fail_with: Fail) -> None:
-    """Python itself ends in 1 there; silence and success would be a lie."""
-    fail_with(SystemExit("not today"))
+@pytest.mark.parametrize("code", ["not today", 0, 3, None])
+def test_a_call_of_sys_exit_is_a_failure(code: object, larp: Larp, fail_with: Fail) -> None:
+    """No code in the work may end larp silently, or as a success."""
+    fail_with(SystemExit(code))
 
     outcome = larp("config", "secret", "--json")
 
     assert outcome.exit_code == outcome.document["exit_code"] == ExitCode.FAILURE
-    assert "sys.exit('not today')" in outcome.document["error"]["message"]
+    assert f"sys.exit({code!r})" in outcome.document["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BrokenPipeError(errno.EPIPE, "Broken pipe"), EOFError("no more"), typer.Abort()],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_exception_of_the_work_ends_it_silently(
+    error: Exception, larp: Larp, fail_with: Fail
+) -> None:
+    """A socket that breaks is not the reader of stdout, and an end of file is not an answer."""
+    fail_with(error)
+
+    outcome = larp("config", "secret", "--json")
+
+    assert outcome.exit_code == outcome.document["exit_code"] == ExitCode.FAILURE
+    assert type(error).__name__ in outcome.document["error"]["message"]

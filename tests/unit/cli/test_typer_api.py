@@ -206,6 +206,16 @@ def test_given_options_are_known_in_their_order(
     ]
 
 
+def test_completion_ends_the_process(app: typer.Typer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typer answers it with SystemExit; nothing is run."""
+    monkeypatch.setenv("_TALK_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "talk s")
+    monkeypatch.setenv("COMP_CWORD", "1")
+
+    with pytest.raises(SystemExit):
+        called(app)
+
+
 def test_an_option_is_of_the_class_that_is_made_light() -> None:
     """Typer builds TyperOption, whose instances can change their class."""
     (loud,) = SHARED
