@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import NoInspectionAvailable
 
 from larp_cli.migrations.alembic_api import begin_offline, wrap_step
+from larp_cli.migrations.lint.sqlalchemy_api import StatementConnection
 from larp_cli.migrations.run.failure import describe_error
 from larp_cli.results import PlannedStatement
 
@@ -157,18 +157,17 @@ class _Recorder:
         return self._rendered.get(revision) or Rendered(incomplete=self._reason)
 
 
-class _OfflineConnection(MockConnection):
+class _OfflineConnection(StatementConnection):
     """Writes statements down; any other use of it, and of a result, is a question."""
 
     def __init__(self, context: MigrationContext, recorder: _Recorder) -> None:
-        super().__init__(context.dialect, lambda statement, *_: context.execute(statement))
-        self._recorder = recorder
+        def write(statement: Any, parameters: Any) -> _NoResult:
+            for bound in _bound(statement, parameters):
+                context.execute(bound)
+            return _NoResult(recorder)
 
-    def execute(self, obj: Any, parameters: Any = None, execution_options: Any = None) -> Any:
-        """Write the statement with its parameters; there is no result to look at."""
-        for statement in _bound(obj, parameters):
-            super().execute(statement)
-        return _NoResult(self._recorder)
+        super().__init__(context.dialect, write)
+        self._recorder = recorder
 
     def __getattr__(self, name: str) -> Any:
         # Alembic itself asks whether a transaction is open.
