@@ -1,1 +1,1 @@
-"""Back up a schema into a file, and restore it."""
+"""Back up a schema to a file, restore it, drop it."""

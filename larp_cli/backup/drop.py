@@ -1,4 +1,4 @@
-"""Dropping the schema, and nothing but the schema."""
+"""Drop the schema, and nothing outside it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ WHERE namespace NOT IN (
     SELECT oid FROM pg_namespace WHERE nspname IN (ours, 'pg_toast')
 )
 """
-"""What lives in other schemas and could hang on ours: (class, object, column) each."""
+"""Objects outside the schema that may depend on it, each as class, object and column."""
 
 DROP = f"""
 DECLARE
@@ -74,7 +74,7 @@ BEGIN
             RAISE SQLSTATE 'LARP1';
         END IF;
     EXCEPTION WHEN SQLSTATE 'LARP1' THEN
-        NULL;  -- the drop is undone, and what would have been lost can be named
+        NULL;  -- this undoes the drop, so that the dependent objects can be named
     END;
     IF cardinality(lost) > 0 THEN
         RAISE dependent_objects_still_exist USING MESSAGE = (
@@ -95,51 +95,53 @@ BEGIN
     END IF;
 END
 """
-"""Body of a DO: drops the schema, unless something outside hangs on it, all or nothing."""
+"""Body of a DO: drops the schema, or nothing if an object outside depends on it."""
 
 
 def drop_schema(database: ManagedDatabase) -> None:
-    """Drop the schema with all that is in it, and leave an empty one, in one transaction.
+    """Drop the schema with everything in it and create an empty one, in one transaction.
 
-    The revisions of other projects do not create theirs.
+    The revisions of other projects do not create their schema.
 
     Raises:
-        Refused: Something outside the schema hangs on it; nothing was dropped.
-        Locked: A table stayed locked; nothing was dropped.
+        Refused: An object outside the schema depends on it. Nothing was dropped.
+        Locked: A table stayed locked. Nothing was dropped.
         DatabaseFailure: The schema could not be dropped.
     """
+    unlimited = replace(database, statement_timeout=None)
     with (
-        replace(database, statement_timeout=None).connect(
-            application_name="larp-reset"
-        ) as connection,
+        unlimited.connect(application_name="larp-reset") as connection,
         translated_errors(database.url),
     ):
-        if not schema_exists(connection, database.schema):
-            return
-        try:
-            connection.execute(drop_statement(database.schema, create=True))
-        except psycopg.errors.DependentObjectsStillExist as error:
-            raise hangs_outside(f"{error.diag.message_primary}; nothing was dropped") from error
-        except psycopg.errors.LockNotAvailable as error:
-            holders = describe_sessions(holders_in(connection, database.schema))
-            raise Locked(
-                f"a table of the schema {database.schema} is in use"
-                f" by {holders or 'a session that is just ending'}; nothing was dropped",
-                hint="let it end, or end it with pg_terminate_backend, and try again",
-            ) from error
+        if schema_exists(connection, database.schema):
+            _drop(connection, database.schema)
+
+
+def _drop(connection: psycopg.Connection, schema: str) -> None:
+    try:
+        connection.execute(drop_statement(schema, create=True))
+    except psycopg.errors.DependentObjectsStillExist as error:
+        raise dependents_refused(f"{error.diag.message_primary}; nothing was dropped") from error
+    except psycopg.errors.LockNotAvailable as error:
+        holders = describe_sessions(holders_in(connection, schema))
+        raise Locked(
+            f"a table of the schema {schema} is in use"
+            f" by {holders or 'a session that is just ending'}; nothing was dropped",
+            hint="wait until it ends, or end it with pg_terminate_backend, and try again",
+        ) from error
 
 
 def drop_statement(schema: str, *, create: bool) -> sql.Composed:
-    """Write the statement that drops the schema, and perhaps makes an empty one.
+    """Write the statement that drops the schema, and creates an empty one if ``create``.
 
-    ``CASCADE`` would also take a view, a foreign key or a column elsewhere that hangs on
-    the schema; it is looked for afterwards, and if it is missing the statement fails with
-    SQLSTATE 2BP01 (dependent_objects_still_exist).
+    ``CASCADE`` also drops views, foreign keys or columns in other schemas that depend on this
+    one. The statement compares the catalog before and after. If such an object is gone, it rolls
+    back and fails with SQLSTATE 2BP01 (dependent_objects_still_exist).
     """
     body = sql.SQL(DROP).format(schema=sql.Literal(schema), create=sql.Literal(create))
     return sql.SQL("DO {}").format(sql.Literal(body.as_string(None)))
 
 
-def hangs_outside(message: str) -> Refused:
-    """Make the error for a schema that something outside hangs on."""
-    return Refused(message, hint="drop what hangs on the schema first, or move it into the schema")
+def dependents_refused(message: str) -> Refused:
+    """Return the error for a schema that objects outside depend on."""
+    return Refused(message, hint="drop these objects first, or move them into the schema")

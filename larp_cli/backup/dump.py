@@ -1,4 +1,4 @@
-"""Backups of the schema: written beside, verified, then renamed."""
+"""Back up the schema: write a temporary file, verify it, then rename it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,59 +24,82 @@ if TYPE_CHECKING:
     from larp_cli.observer import Observer
 
 DUMP_TIMEOUT = 6 * 3600.0
-"""Seconds that a dump may take; ``--timeout`` cuts it shorter."""
+"""Longest duration of a dump, in seconds. ``--timeout`` shortens it."""
 LOCK_WAIT = "30s"
 
 
 def backup_schema(
     database: ManagedDatabase, path: Path, observer: Observer, *, force: bool = False
 ) -> Backup:
-    """Dump the schema into the file ``path``, in pg_dump's custom format.
+    """Dump the schema to the file ``path`` in pg_dump's custom format, and verify it.
 
     Args:
-        database: The database, by a URL that may read all of the schema.
-        path: The file; until it is whole and verified it has another name beside it.
-        observer: Told how much is written.
-        force: Whether a file that is there already is replaced.
+        database: The database. Its role must be able to read the whole schema.
+        path: The file. It gets this name when it is complete and verified.
+        observer: Gets the number of bytes written.
+        force: Whether to replace an existing file.
 
     Raises:
-        ConfigurationError: There is no schema, no suitable pg_dump, or no place to write.
-        Refused: The file is there already.
-        CommandFailed: pg_dump failed, or pg_restore cannot read what it wrote.
+        ConfigurationError: The schema or a suitable pg_dump is missing, or nothing can be
+            written there.
+        Refused: The file exists.
+        CommandFailed: pg_dump failed, or pg_restore cannot read the file.
     """
     _require_free(path, force=force)
-    with database.connection() as connection:
-        major = server_major(connection)
-        if not schema_exists(connection, database.schema):
-            raise ConfigurationError(
-                f"the database {database.name} has no schema {database.schema} to back up",
-                hint="larp db init",
-            )
-        extensions = extensions_in(connection, database.schema)
-    program = find_program("pg_dump", server_major=major)
+    source = _find_source(database)
     observer.started(f"backing up the schema {database.schema} to {path}")
-    with _beside(path) as partial:
-        run_program(
-            [program, *_dump_options(database.schema, extensions), f"--file={partial}"],
-            database,
-            timeout=DUMP_TIMEOUT,
-            what="pg_dump",
-            tick=lambda: observer.progress(format_bytes(partial.stat().st_size)),
-        )
+    with _open_partial(path) as partial:
+        _dump(database, source, partial, observer)
         observer.started(f"verifying {path}")
-        objects = _verified(partial, database, server_major=major)
+        objects = _verify(partial, database, server_major=source.server_major)
         _require_free(path, force=force)
         _publish(partial, path, force=force)
     observer.finished("")
     return Backup(path=path, size=path.stat().st_size, objects=objects)
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What pg_dump needs to know about the server."""
+
+    server_major: int
+    extensions: tuple[str, ...]
+    """Extensions whose objects are in the schema."""
+
+
+def _find_source(database: ManagedDatabase) -> _Source:
+    with database.connection() as connection:
+        if not schema_exists(connection, database.schema):
+            raise ConfigurationError(
+                f"the database {database.name} has no schema {database.schema} to back up",
+                hint="larp db init",
+            )
+        return _Source(server_major(connection), extensions_in(connection, database.schema))
+
+
+def _dump(database: ManagedDatabase, source: _Source, path: Path, observer: Observer) -> None:
+    program = find_program("pg_dump", server_major=source.server_major)
+    run_program(
+        [program, *_dump_options(database.schema, source.extensions), f"--file={path}"],
+        database,
+        timeout=DUMP_TIMEOUT,
+        what="pg_dump",
+        tick=lambda: observer.progress(format_bytes(path.stat().st_size)),
+    )
+
+
 def new_backup(database: ManagedDatabase, directory: Path) -> Path:
-    """Name a new backup in ``directory``, which is made where it is missing.
+    """Return the path of a new backup in ``directory``, and create the directory.
 
     Raises:
-        ConfigurationError: The directory cannot be made or written.
+        ConfigurationError: The directory cannot be created or written to.
     """
+    _ensure_writable(directory)
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return directory / f"{_file_name(database)}-{moment}.dump"
+
+
+def _ensure_writable(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(directory, os.W_OK):
@@ -85,14 +109,16 @@ def new_backup(database: ManagedDatabase, directory: Path) -> Path:
             f"backups cannot be written to {directory}: {error.strerror or error}",
             hint="set LARP_HOME to a directory you can write",
         ) from error
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    name = "".join(
-        letter if letter.isalnum() or letter in "-_" else "_"
-        for letter in f"{database.name}-{database.schema}"
-    )
-    # A file's name may have 255 bytes; one letter takes up to four, and two names have 126.
-    name = name.encode()[:200].decode(errors="ignore")
-    return directory / f"{name}-{moment}.dump"
+
+
+def _file_name(database: ManagedDatabase) -> str:
+    """Build a file name from the names of database and schema.
+
+    File names are limited to 255 bytes. The two names have up to 126 letters of up to four bytes.
+    """
+    letters = f"{database.name}-{database.schema}"
+    name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in letters)
+    return name.encode()[:200].decode(errors="ignore")
 
 
 def _require_free(path: Path, *, force: bool) -> None:
@@ -107,21 +133,23 @@ def _require_free(path: Path, *, force: bool) -> None:
             f"{path} is a directory", hint=f"name a file in it: larp db backup {path}/NAME.dump"
         )
     if not force:
-        raise Refused(f"{path} is there already", hint="name another FILE, or replace it: --force")
+        raise Refused(
+            f"{path} already exists", hint="name another FILE, or replace it with --force"
+        )
     if not path.is_file() and not path.is_symlink():
-        raise ConfigurationError(f"{path} is no regular file", hint="name another FILE")
+        raise ConfigurationError(f"{path} is not a regular file", hint="name another FILE")
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(
         f"{path} cannot be written: {error.strerror}",
-        hint="name a FILE in a directory that is there and that you can write",
+        hint="name a FILE in a directory that exists and that you can write to",
     )
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Make an empty file beside ``path`` that nobody else can read; it does not stay."""
+def _open_partial(path: Path) -> Iterator[Path]:
+    """Create a private temporary file beside ``path``, and remove it after the block."""
     try:
         descriptor, name = tempfile.mkstemp(prefix=".larp-", suffix=".partial", dir=path.parent)
     except OSError as error:
@@ -132,21 +160,22 @@ def _beside(path: Path) -> Iterator[Path]:
         yield partial
     except OSError as error:
         raise CommandFailed(
-            f"{path} cannot be written: {error.strerror}", hint="make room, or name another FILE"
+            f"{path} cannot be written: {error.strerror}",
+            hint="free disk space, or name another FILE",
         ) from error
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _verified(partial: Path, database: ManagedDatabase, *, server_major: int) -> int:
-    """Read the backup back, every byte of it; returns the number of its objects."""
+def _verify(partial: Path, database: ManagedDatabase, *, server_major: int) -> int:
+    """Read every byte of the backup. Return the number of objects in it."""
     try:
         archive = open_archive(partial, database, server_major=server_major)
         require_whole(archive, database)
     except CommandFailed as error:
         raise CommandFailed(
-            f"the backup cannot be read back, and was removed: {error.message}",
-            hint="see that the disk is neither full nor failing, or name another FILE",
+            f"the backup could not be read back and was removed: {error.message}",
+            hint="check the disk, or name another FILE",
         ) from error
     return len(archive.entries)
 
@@ -162,7 +191,7 @@ def _publish(partial: Path, path: Path, *, force: bool) -> None:
         files.move(partial, path, replace=force)
     except FileExistsError:
         _require_free(path, force=False)
-        files.move(partial, path)  # the other file is gone again
+        files.move(partial, path)  # the other file has disappeared meanwhile
 
 
 def _dump_options(schema: str, extensions: Sequence[str]) -> list[str]:
@@ -176,5 +205,5 @@ def _dump_options(schema: str, extensions: Sequence[str]) -> list[str]:
 
 
 def _pattern(name: str) -> str:
-    """Quote a name for pg_dump, which takes patterns; see the psql manual, "Patterns"."""
+    """Quote a name for pg_dump, which expects a pattern. Source: psql manual, "Patterns"."""
     return '"' + name.replace('"', '""') + '"'

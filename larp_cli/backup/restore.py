@@ -1,4 +1,4 @@
-"""Putting a backup in place of the schema, in one transaction."""
+"""Replace the schema with a backup, in one transaction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from larp_cli.backup.drop import drop_statement, hangs_outside
+from larp_cli.backup.drop import dependents_refused, drop_statement
 from larp_cli.bookkeeping.environment import stamp_environment_statements
 from larp_cli.bookkeeping.tables import BOOKKEEPING_TABLES, revoke_writing
 from larp_cli.errors import CommandFailed, LarpError
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from larp_cli.observer import Observer
 
 RESTORE_TIMEOUT = 24 * 3600.0
-"""Seconds that restoring may take; ``--timeout`` cuts it shorter."""
+"""Longest duration of a restore, in seconds. ``--timeout`` shortens it."""
 CHUNK = 1 << 18
 CONNECTION_LOST = 2
 """psql's exit status when the connection broke."""
 
-# Settings at the head of pg_restore's script: the first would take our lock_timeout away, the
-# other is unknown to servers before 17.
+# Settings at the head of pg_restore's script: the first would reset our lock_timeout, and servers
+# before 17 do not know the other.
 UNWANTED = re.compile(rb"^SET (?:lock_timeout|transaction_timeout) = 0;\n", re.MULTILINE)
 HEAD_BYTES = 4096
 FIRST_ENTRY = b"\n-- Name: "
 
 PSQL_ERROR = re.compile(r"^psql:<stdin>:\d+: \w+:  (?!0[012])([0-9A-Z]{5}): (.*)", re.MULTILINE)
-"""With VERBOSITY=verbose: the SQLSTATE and the message; classes 00 to 02 are no errors."""
+"""The SQLSTATE and message, with VERBOSITY=verbose. Classes 00 to 02 are not errors."""
 
 MISSING_ROLE = re.compile(r'role ".*" does not exist')
 
@@ -51,39 +51,39 @@ MISSING_ROLE = re.compile(r'role ".*" does not exist')
 def restore_schema(
     database: ManagedDatabase, archive: Archive, observer: Observer, *, options: Sequence[str] = ()
 ) -> None:
-    """Replace the schema by what is in the archive; whatever goes wrong, nothing is changed.
+    """Replace the schema with the contents of the archive. On any error nothing is changed.
 
-    pg_restore writes the script, psql runs it, and we stand between them: we write BEGIN, the
-    drop, and, once pg_restore has ended well, COMMIT. ``psql --single-transaction`` would
-    commit half a script when what feeds it dies.
+    pg_restore writes a script and psql runs it. larp passes the script from one to the other. It
+    adds BEGIN and the drop before it, and COMMIT after it if pg_restore succeeded. ``psql
+    --single-transaction`` would commit half a script if pg_restore died.
 
     Args:
-        database: The database, by the URL for DDL, with the migration mutex held.
-        archive: What to restore, verified.
-        observer: Told how much is done.
-        options: More options of pg_restore, such as ``--no-owner``.
+        database: The database, by the migration URL, with the migration lock held.
+        archive: The verified archive.
+        observer: Gets the number of bytes restored.
+        options: More options for pg_restore, such as ``--no-owner``.
 
     Raises:
-        Refused: Something outside the schema hangs on it.
+        Refused: An object outside the schema depends on it.
         CommandFailed: A statement failed, or the archive could not be read.
         Locked: The schema's tables stayed locked.
     """
     observer.started(f"restoring the schema {database.schema} from {archive.path}")
     with (
-        _started(database, archive, options) as programs,
-        # Once one of them has ended, the pipe between them breaks and the rest follows.
+        _start(database, archive, options) as programs,
+        # When one of them ends, the pipe between them breaks and ends the other.
         on_deadline(RESTORE_TIMEOUT, programs.end) as late,
     ):
         committing = _run(database, archive, programs, observer)
         if late.is_set():
-            raise CommandFailed(f"restoring was not finished after {RESTORE_TIMEOUT:g} s")
+            raise CommandFailed(f"the restore did not finish within {RESTORE_TIMEOUT:g} s")
         _require_success(database, programs, committing=committing)
     observer.finished("")
 
 
 @dataclass(frozen=True, slots=True)
 class _Programs:
-    """The two ends of the pipe, and what they complain of."""
+    """The two ends of the pipe, and their error output."""
 
     reader: subprocess.Popen[bytes]
     psql: subprocess.Popen[bytes]
@@ -91,43 +91,43 @@ class _Programs:
     psql_errors: IO[bytes]
 
     def end(self) -> None:
-        """End both."""
+        """End both programs."""
         end_program(self.psql)
         end_program(self.reader)
 
 
 @contextmanager
-def _started(
+def _start(
     database: ManagedDatabase, archive: Archive, options: Sequence[str]
 ) -> Iterator[_Programs]:
-    with (
-        tempfile.TemporaryFile() as entries,
-        tempfile.TemporaryFile() as reader_errors,
-        tempfile.TemporaryFile() as psql_errors,
-    ):
-        entries.write("\n".join(archive.wanted(database.schema)).encode())
+    reader: list[str | Path] = [
+        archive.program,
+        "--file=-",
+        "--use-list=/dev/stdin",
+        *options,
+        archive.path,
+    ]
+    pipe = subprocess.PIPE
+    with ExitStack() as stack:
+        entries, reader_errors, psql_errors = (
+            stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)
+        )
+        entries.write("\n".join(archive.select_entries(database.schema)).encode())
         entries.seek(0)
-        with (
-            running(
-                [archive.program, "--file=-", "--use-list=/dev/stdin", *options, archive.path],
-                database,
-                stdin=entries,
-                stdout=subprocess.PIPE,
-                stderr=reader_errors,
-            ) as reader,
-            running(
-                _psql(archive),
-                database,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=psql_errors,
-            ) as psql,
-        ):
-            yield _Programs(reader, psql, reader_errors, psql_errors)
+        yield _Programs(
+            stack.enter_context(
+                running(reader, database, stdin=entries, stdout=pipe, stderr=reader_errors)
+            ),
+            stack.enter_context(
+                running(_psql(archive), database, stdin=pipe, stdout=pipe, stderr=psql_errors)
+            ),
+            reader_errors,
+            psql_errors,
+        )
 
 
 def _psql(archive: Archive) -> list[str | Path]:
-    # The one beside pg_restore: another may not know the commands at the head of its script.
+    # Prefer the psql beside pg_restore. Another may not know the commands in its script.
     beside = archive.program.with_name("psql")
     program = beside if beside.exists() else find_program("psql", server_major=0)
     return [
@@ -145,9 +145,9 @@ def _psql(archive: Archive) -> list[str | Path]:
 def _run(
     database: ManagedDatabase, archive: Archive, programs: _Programs, observer: Observer
 ) -> bool:
-    """Pass the script on, and commit when psql has run all of it; returns whether it came to that.
+    """Pass the script to psql, and commit when psql has run all of it.
 
-    False means that pg_restore failed, or that psql has ended.
+    Returns whether COMMIT was sent. False means that pg_restore failed or that psql has ended.
     """
     reader, psql = programs.reader, programs.psql
     assert reader.stdout is not None and psql.stdin is not None and psql.stdout is not None
@@ -158,7 +158,7 @@ def _run(
             return False
         _write(psql.stdin, _epilogue(database))
         if psql.stdout.readline():
-            # Not before: if we are killed now, the COMMIT must not be on its way already.
+            # Only now: if larp is killed earlier, psql must not get a COMMIT.
             _write(psql.stdin, b"COMMIT;\n")
             psql.stdin.close()
             return True
@@ -174,13 +174,13 @@ def _pump(source: IO[bytes], sink: IO[bytes], observer: Observer) -> None:
         head += chunk
     settings, name, rest = head.partition(FIRST_ENTRY)
     _write(sink, UNWANTED.sub(b"", settings) + name + rest)
-    passed, told = len(head), time.monotonic()
+    passed, reported_at = len(head), time.monotonic()
     while chunk := source.read(CHUNK):
         _write(sink, chunk)
         passed += len(chunk)
-        if time.monotonic() - told >= TICK:
+        if time.monotonic() - reported_at >= TICK:
             observer.progress(format_bytes(passed))
-            told = time.monotonic()
+            reported_at = time.monotonic()
 
 
 def _write(sink: IO[bytes], data: bytes) -> None:
@@ -204,16 +204,16 @@ def _prologue(database: ManagedDatabase, archive: Archive) -> bytes:
 
 
 def _epilogue(database: ManagedDatabase) -> bytes:
-    """Stamp our environment over the one that the dump brought, then let psql answer."""
+    """Restore the environment stamp and the grants, then make psql answer."""
     statements: list[sql.Composable] = [sql.SQL("SET client_encoding = 'UTF8'")]
     books = database.bookkeeping
     if books.is_beside_version_table:
         statements += stamp_environment_statements(database)
-        # The tables that the dump creates have default privileges again.
+        # Default privileges apply to the tables that the dump creates.
         ours = map(books.identifier_of, BOOKKEEPING_TABLES)
         statements += map(revoke_writing, (database.version_table.identifier, *ours))
     script = "".join(f"\n{statement.as_string()};" for statement in statements)
-    return f"{script}\n\\echo all of it is done\n".encode()
+    return f"{script}\n\\echo restored\n".encode()
 
 
 def _require_success(database: ManagedDatabase, programs: _Programs, *, committing: bool) -> None:
@@ -226,8 +226,8 @@ def _require_success(database: ManagedDatabase, programs: _Programs, *, committi
         return
     if committing and psql.returncode == CONNECTION_LOST:
         raise CommandFailed(
-            f"{error.message}; it happened at the COMMIT, and whether the schema was replaced"
-            " is not known",
+            f"{error.message}; the connection was lost during COMMIT, so it is unknown whether the"
+            " schema was replaced",
             hint="larp db status",
         )
     raise type(error)(f"{error.message}; nothing was changed", hint=error.hint)
@@ -241,11 +241,11 @@ def _psql_error(
         return failure("psql", psql, errors)
     state, message = found.groups()
     if state == psycopg.errors.DependentObjectsStillExist.sqlstate:
-        return hangs_outside(message)
+        return dependents_refused(message)
     if MISSING_ROLE.search(message):
         return CommandFailed(
-            f"the backup names what is not here: {message}",
-            hint="leave owners and grants out: --no-owner --no-privileges",
+            f"the backup refers to a role that does not exist here: {message}",
+            hint="restore without owners and grants: --no-owner --no-privileges",
         )
     try:
         error = psycopg.errors.lookup(state)(message)

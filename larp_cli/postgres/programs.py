@@ -1,4 +1,4 @@
-"""PostgreSQL's client programs: finding the right version, and running them without secrets."""
+"""PostgreSQL's client programs: find the right version, and run them without leaking secrets."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from larp_cli.postgres.database import Database
 
 VERSION_TIMEOUT = 10
-"""Seconds that ``--version`` of a client program may take."""
+"""Longest duration of ``--version``, in seconds."""
 TICK = 0.5
-"""Seconds between two looks at a program that runs."""
+"""Seconds between two checks of a running program."""
 
 type File = int | IO[bytes]
 
@@ -35,34 +35,34 @@ def find_program(name: str, *, server_major: int) -> Path:
     """Find ``psql``, ``pg_dump`` or ``pg_restore`` for a server of this major version.
 
     Raises:
-        ConfigurationError: There is none, or all are too old.
+        ConfigurationError: It is not installed, or all versions are too old.
     """
     return find_programs(name, server_major=server_major)[0]
 
 
 def find_programs(name: str, *, server_major: int) -> Sequence[Path]:
-    """List the programs of the server's major version or newer, the nearest first.
+    """List the programs of the server's major version or newer, oldest first.
 
-    An older pg_dump refuses a newer server, see the PostgreSQL manual, "pg_dump: Notes". Of
-    the others the nearest is best: a newer pg_restore sets what an older server does not
-    know, such as ``transaction_timeout``.
+    An older pg_dump refuses a newer server (PostgreSQL manual, "pg_dump: Notes"). A much newer
+    pg_restore uses settings that an older server does not know, such as
+    ``transaction_timeout``.
 
     Raises:
-        ConfigurationError: There is none, or all are too old.
+        ConfigurationError: It is not installed, or all versions are too old.
     """
     majors = {path: major for path in _candidates(name) if (major := major_version(path))}
     fitting = [path for path, major in majors.items() if major >= server_major]
     if not fitting:
-        why = f"the newest here is {max(majors.values())}" if majors else "there is none here"
+        why = f"the newest here is {max(majors.values())}" if majors else "none is installed"
         raise ConfigurationError(
-            f"{name} of version {server_major} or newer is needed, and {why}",
+            f"{name} {server_major} or newer is required, but {why}",
             hint="pip install 'larp-cli[embedded]'",
         )
     return sorted(fitting, key=majors.__getitem__)
 
 
 def major_version(path: Path) -> int | None:
-    """Ask a client program for its major version; None where it cannot say."""
+    """Return a client program's major version; None if it cannot be determined."""
     try:
         done = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=VERSION_TIMEOUT
@@ -80,7 +80,7 @@ def _candidates(name: str) -> Iterator[Path]:
     from larp_cli.postgres.embedded.binaries import INSTALLS, installation
 
     for major in INSTALLS:
-        with suppress(ConfigurationError):  # the wheel is not installed, or without this version
+        with suppress(ConfigurationError):  # the wheel is not installed, or lacks this version
             yield installation(major) / name
 
 
@@ -95,10 +95,10 @@ def run_program(
     """Run a client program on ``database`` and return its stdout.
 
     Args:
-        arguments: The program and its arguments, without a secret.
-        database: Whose connection parameters it gets.
-        timeout: Seconds that it may take.
-        what: Its name in an error.
+        arguments: The program and its arguments, without secrets.
+        database: The database to connect to.
+        timeout: Longest duration, in seconds.
+        what: The program's name in errors.
         tick: Called about twice a second while it runs.
 
     Raises:
@@ -112,7 +112,7 @@ def run_program(
     ):
         while not _ended(process):
             if time.monotonic() >= deadline:
-                raise CommandFailed(f"{what} was not finished after {timeout:g} s")
+                raise CommandFailed(f"{what} did not finish within {timeout:g} s")
             if tick is not None:
                 tick()
         if process.returncode != 0:
@@ -129,19 +129,19 @@ def running(
     stdout: File = subprocess.DEVNULL,
     stderr: File = subprocess.DEVNULL,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a client program on ``database``; whatever happens, it has ended afterwards.
+    """Run a client program on ``database`` while the block runs, and end it afterwards.
 
-    The connection's parameters travel in the environment: an argument list is there for
-    every user of the machine to read. The program is in a process group of its own, so
-    that a Ctrl-C reaches it through us alone.
+    The environment carries the connection parameters, because every user of the machine can
+    read argument lists. The program has its own process group, so that only larp forwards
+    Ctrl-C.
 
     Raises:
-        CommandFailed: It cannot be run.
+        CommandFailed: The program cannot be run.
     """
     process: subprocess.Popen[bytes] | None = None
     try:
         with signals_deferred():
-            process = _started(arguments, database, stdin, stdout, stderr)
+            process = _start(arguments, database, stdin, stdout, stderr)
         yield process
     finally:
         if process is not None:
@@ -151,7 +151,7 @@ def running(
                 end_program(process)
 
 
-def _started(
+def _start(
     arguments: Sequence[str | Path], database: Database, stdin: File, stdout: File, stderr: File
 ) -> subprocess.Popen[bytes]:
     try:
@@ -163,7 +163,7 @@ def _started(
             stderr=stderr,
             bufsize=0,
             process_group=0,
-            # A full disk or a closed pipe is then an error that the program can tell.
+            # The program can then report a full disk or a closed pipe as an error.
             restore_signals=False,
         )
     except OSError as error:
@@ -172,22 +172,22 @@ def _started(
 
 
 def end_program(process: subprocess.Popen[bytes]) -> None:
-    """End a client program that still runs; on SIGINT it cancels the server's query first."""
+    """End a client program. On SIGINT it first cancels its query on the server."""
     end_process_group(process, signal.SIGINT, signal.SIGTERM)
 
 
 def failure(what: str, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> LarpError:
-    """Make the error for a program that failed, from what it wrote to stderr."""
+    """Return the error for a program that failed, based on its error output."""
     lines = text_of(complaints).strip().splitlines()
-    # What follows the error are details, such as the whole statement.
-    told = [line for line in lines if "error:" in line or "ERROR:" in line] or lines
+    # The lines after the error are details, such as the whole statement.
+    errors = [line for line in lines if "error:" in line or "ERROR:" in line] or lines
     status = process.returncode
     ended = f"exit status {status}" if status >= 0 else f"ended by {signal.Signals(-status).name}"
-    return CommandFailed(f"{what} failed: {told[0] if told else ended}")
+    return CommandFailed(f"{what} failed: {errors[0] if errors else ended}")
 
 
 def text_of(file: IO[bytes]) -> str:
-    """Read what a program wrote into a temporary file."""
+    """Read what a program wrote to a temporary file."""
     file.seek(0)
     return file.read().decode(errors="replace")
 
@@ -195,8 +195,8 @@ def text_of(file: IO[bytes]) -> str:
 def client_environment(database: Database) -> dict[str, str]:
     """Return this process's environment with the connection's parameters as ``PG*``.
 
-    Of several hosts the one is named that let larp in: a program would try them anew, and
-    might wait at a dead one, or end up on another server than the one that was looked at.
+    If the URL has several hosts, only the one that larp connected to is passed. The program would
+    otherwise try them again, wait for a dead one, or reach another server.
     """
     inherited = {name: value for name, value in os.environ.items() if name != "PGSERVICE"}
     given = database.url.environment()

@@ -65,7 +65,7 @@ def capture_shell(
             timeout=timeout,
         )
     except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"psql was not finished after {timeout:g} s") from error
+        raise CommandFailed(f"psql did not finish within {timeout:g} s") from error
     return ShellOutput(output=done.stdout, status=done.returncode)
 
 

@@ -201,7 +201,7 @@ def test_a_device_is_no_place_for_a_backup(larp: Larp, ready: str) -> None:
     outcome = larp("db", "backup", "/dev/full", "--force", "--json")
 
     assert outcome.exit_code == ExitCode.CONFIGURATION
-    assert "/dev/full is no regular file" in outcome.document["error"]["message"]
+    assert "/dev/full is not a regular file" in outcome.document["error"]["message"]
 
 
 def test_a_disk_without_room_leaves_nothing_behind(
@@ -264,7 +264,7 @@ def test_a_backup_that_cannot_be_read_back_is_removed(
     outcome = larp("db", "backup", "schema.dump", "--json")
 
     assert outcome.exit_code == ExitCode.FAILURE
-    assert "cannot be read back, and was removed" in outcome.document["error"]["message"]
+    assert "could not be read back and was removed" in outcome.document["error"]["message"]
     assert os.listdir(tmp_path) == ["bin"]
 
 

@@ -153,7 +153,7 @@ def test_without_pg_dump_nothing_is_dropped(
 
     monkeypatch.undo()
     assert outcome.exit_code == ExitCode.CONFIGURATION
-    assert "pg_dump of version 18 or newer" in outcome.document["error"]["message"]
+    assert "pg_dump 18 or newer is required" in outcome.document["error"]["message"]
     assert dump(full) == before
 
 

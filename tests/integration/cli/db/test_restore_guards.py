@@ -77,9 +77,9 @@ def test_at_a_terminal_the_name_is_typed(saved: str) -> None:
     ("content", "code", "said"),
     [
         (None, ExitCode.CONFIGURATION, "does not exist"),
-        (b"", ExitCode.FAILURE, "is not an archive"),
-        (b"SELECT 1;\n", ExitCode.FAILURE, "is not an archive"),
-        (b"PGDMP\x01\x0e\x00\x04\x08\x01", ExitCode.FAILURE, "is not an archive"),
+        (b"", ExitCode.FAILURE, "is not a readable archive"),
+        (b"SELECT 1;\n", ExitCode.FAILURE, "is not a readable archive"),
+        (b"PGDMP\x01\x0e\x00\x04\x08\x01", ExitCode.FAILURE, "is not a readable archive"),
     ],
 )
 def test_a_file_that_is_no_backup_is_told(
@@ -141,7 +141,7 @@ def test_the_backup_of_another_schema_is_refused(
 
     assert outcome.exit_code == ExitCode.CONFIGURATION
     message = outcome.document["error"]["message"]
-    assert message.endswith(f"holds the schema others, not {SCHEMA}")
+    assert message.endswith(f"contains the schema others, not {SCHEMA}")
     assert hint_of(outcome).startswith("DATABASE_SCHEMA=others larp db restore ")
 
 
@@ -154,5 +154,5 @@ def test_a_dump_of_several_schemas_is_refused(
     outcome = larp(*confirmed(full))
 
     assert outcome.exit_code == ExitCode.CONFIGURATION
-    assert f"holds more than the schema {SCHEMA}: " in outcome.document["error"]["message"]
+    assert f"contains more than the schema {SCHEMA}: " in outcome.document["error"]["message"]
     assert "others" in outcome.document["error"]["message"]
