@@ -125,14 +125,16 @@ def _keeps_transaction(connection: psycopg.Connection, path: Path, text: str) ->
     lowered = text.lower()
     if not any(word in lowered for word in TRANSACTION_WORDS):
         return True
-    from larp_cli.postgres.sql.effects import effects_of
+    from larp_cli.postgres.sql.effects import find_effects
     from larp_cli.postgres.sql.statements import read_statements
 
     surely = True
     for statement in read_statements(text):
-        effects = effects_of(statement)
+        effects = find_effects(statement)
         if effects is None:
-            surely &= not statement.text.lower().startswith(TRANSACTION_WORDS)
+            # A COMMIT of a newer grammar, or a script that could not even be split.
+            may_end = statement.text.lower().startswith(TRANSACTION_WORDS)
+            surely &= not may_end and statement.text != text.strip()
         elif effects.controls_transaction:
             line = text.count("\n", 0, statement.start) + 1
             raise _breaks_transaction(

@@ -71,10 +71,10 @@ def recognise(query: str) -> Special:
 
 
 def _parse(query: str, lowered: str, words: set[str]) -> Special:
-    from larp_cli.postgres.sql.effects import ANY_SETTING, effects_of
+    from larp_cli.postgres.sql.effects import ANY_SETTING, find_effects
     from larp_cli.postgres.sql.statements import read_statements, replace_placeholders
 
-    effects = [effects_of(item) for item in read_statements(replace_placeholders(query))]
+    effects = [find_effects(item) for item in read_statements(replace_placeholders(query))]
     known = [item for item in effects if item is not None]
     if len(known) < len(effects):
         wait = WaitKind.MAY_BLOCK if CONCURRENTLY in words else WaitKind.ORDINARY
@@ -85,7 +85,7 @@ def _parse(query: str, lowered: str, words: set[str]) -> Special:
     # PostgreSQL refuses CONCURRENTLY among other statements.
     alone = known[0] if len(known) == 1 else None
     return Special(
-        wait=_wait_of(alone),
+        wait=_choose_wait(alone),
         builds=alone.builds if alone and alone.concurrent_index else None,
         detaches=alone.detaches if alone else None,
         changes_settings=not settings.isdisjoint({*OUR_SETTINGS, ANY_SETTING}),
@@ -93,7 +93,7 @@ def _parse(query: str, lowered: str, words: set[str]) -> Special:
     )
 
 
-def _wait_of(effects: Effects | None) -> WaitKind:
+def _choose_wait(effects: Effects | None) -> WaitKind:
     if effects is not None and effects.concurrent_index:
         return WaitKind.BLOCKS_NOBODY
     # In the end it locks the partition as any other DDL does: the application would wait.

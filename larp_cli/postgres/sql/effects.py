@@ -6,9 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from larp_cli.postgres.sql.parser import TreeNode, ast, children, kind_of, strings_in, unwrap
+from larp_cli.postgres.sql.parser import (
+    TreeNode,
+    ast,
+    iterate_children,
+    read_kind,
+    read_strings,
+    unwrap,
+)
 from larp_cli.postgres.sql.statements import Statement
-from larp_cli.postgres.sql.tables import TableName, name_of
+from larp_cli.postgres.sql.tables import TableName, read_name
 
 ANY_SETTING: Final = "*"
 """In place of a name: all settings, or one whose name only the server will know."""
@@ -47,17 +54,17 @@ class Effects:
     """It runs or stores code that the parser sees as a string, and whose effects are not known."""
 
 
-def effects_of(statement: Statement) -> Effects | None:
+def find_effects(statement: Statement) -> Effects | None:
     """Return the effects of a statement; None if the parser cannot read it."""
     if not statement.is_known:
         return None
     node = statement.tree
-    kind = kind_of(node)
+    kind = read_kind(node)
     return Effects(
         concurrent_index=_is_concurrent_index(node, kind),
-        builds=_index_build(node) if kind == "IndexStmt" else None,
-        detaches=_detachment(node) if kind == "AlterTableStmt" else None,
-        settings=frozenset(_settings(node, kind)),
+        builds=_read_index_build(node) if kind == "IndexStmt" else None,
+        detaches=_read_detachment(node) if kind == "AlterTableStmt" else None,
+        settings=frozenset(_find_settings(node, kind)),
         controls_transaction=kind == "TransactionStmt" and node.kind not in _SAVEPOINTS,
         carries_code=kind in ("DoStmt", "CreateFunctionStmt"),
     )
@@ -82,49 +89,49 @@ def _is_on(option: TreeNode) -> bool:
     if not option.HasField("arg"):
         return True
     value = unwrap(option.arg)
-    if kind_of(value) == "Integer":
+    if read_kind(value) == "Integer":
         return bool(value.ival)
-    return kind_of(value) != "String" or value.sval.lower() in ("true", "on")
+    return read_kind(value) != "String" or value.sval.lower() in ("true", "on")
 
 
-def _index_build(node: TreeNode) -> IndexBuild:
-    return IndexBuild(node.idxname or None, name_of(node.relation))
+def _read_index_build(node: TreeNode) -> IndexBuild:
+    return IndexBuild(node.idxname or None, read_name(node.relation))
 
 
-def _detachment(node: TreeNode) -> Detachment | None:
+def _read_detachment(node: TreeNode) -> Detachment | None:
     command = unwrap(node.cmds[0])
     if command.subtype != ast.AT_DetachPartition:
         return None
     part = unwrap(getattr(command, "def"))
     if not part.concurrent:
         return None
-    return Detachment(name_of(node.relation), name_of(part.name))
+    return Detachment(read_name(node.relation), read_name(part.name))
 
 
-def _settings(node: TreeNode, kind: str) -> Iterator[str]:
+def _find_settings(node: TreeNode, kind: str) -> Iterator[str]:
     """List the settings of the session that a statement changes."""
     if kind == "VariableSetStmt":
         yield ANY_SETTING if node.kind == ast.VAR_RESET_ALL else node.name.lower()
     elif kind == "DiscardStmt" and node.target == ast.DISCARD_ALL:
         yield ANY_SETTING
     elif kind not in _STORES_CODE:
-        yield from _set_by_queries(node)
+        yield from _find_settings_of_queries(node)
 
 
 _STORES_CODE = {"CreateFunctionStmt", "RuleStmt", "ViewStmt"}
 
 
-def _set_by_queries(node: TreeNode) -> Iterator[str]:
+def _find_settings_of_queries(node: TreeNode) -> Iterator[str]:
     """List the settings that a query changes by ``set_config()``, or in ``pg_settings``."""
-    if kind_of(node) == "FuncCall" and strings_in(node.funcname)[-1] == "set_config":
-        yield _text_of(node.args[0]) or ANY_SETTING if node.args else ANY_SETTING
-    if kind_of(node) == "UpdateStmt" and node.relation.relname == "pg_settings":
+    if read_kind(node) == "FuncCall" and read_strings(node.funcname)[-1] == "set_config":
+        yield _read_literal(node.args[0]) or ANY_SETTING if node.args else ANY_SETTING
+    if read_kind(node) == "UpdateStmt" and node.relation.relname == "pg_settings":
         yield ANY_SETTING
-    for _field, child in children(node):
-        yield from _set_by_queries(child)
+    for _field, child in iterate_children(node):
+        yield from _find_settings_of_queries(child)
 
 
-def _text_of(argument: TreeNode) -> str | None:
+def _read_literal(argument: TreeNode) -> str | None:
     """Return the text of a literal, in lower case; None if the argument is no literal."""
     value = unwrap(argument)
-    return value.sval.sval.lower() if kind_of(value) == "A_Const" and value.sval.sval else None
+    return value.sval.sval.lower() if read_kind(value) == "A_Const" and value.sval.sval else None

@@ -1,7 +1,7 @@
 """PostgreSQL's parser, through postgast. No other module imports that library.
 
-Importing it takes about as long as parsing a thousand statements, so import what is in this
-package inside functions.
+The import takes as long as parsing a thousand statements, so import this package's modules
+inside functions.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ ast: Any = postgast.pg_query_pb2
 
 LONGEST = 256 * 1024
 """Characters. The tree of a longer text could take a hundred megabytes or many seconds."""
+LONGEST_SCRIPT = 4 * 1024 * 1024
+"""Characters. Splitting takes fifty times their memory."""
 SHORT = 4 * 1024
 """Characters that any thread's stack has room for."""
 STACK_PER_CHARACTER = 512
@@ -41,19 +43,21 @@ def parse_sql(sql: str) -> TreeNode:
             is nested deeper than protobuf reads: 100 levels, which is 15 subqueries within
             one another or 46 operators in a row.
     """
-    _require_readable(sql)
-    if len(sql) > LONGEST:
-        raise NotParsed(f"it has more than {LONGEST} characters")
+    _require_readable(sql, LONGEST)
     try:
         return postgast.parse(sql) if len(sql) <= SHORT else _parse_on_own_stack(sql)
     except postgast.PgQueryError as error:
         raise NotParsed(str(error)) from error
     except DecodeError as error:
         raise NotParsed("it is nested too deeply") from error
+    except RuntimeError as error:
+        raise NotParsed(f"there is no room for its stack: {error}") from error
 
 
-def _require_readable(sql: str) -> None:
-    """Refuse what the parser would stumble over, or read only a part of."""
+def _require_readable(sql: str, longest: int) -> None:
+    """Refuse what the parser would fail on, read only in part, or need too much memory for."""
+    if len(sql) > longest:
+        raise NotParsed(f"it has more than {longest} characters")
     if "\0" in sql:
         raise NotParsed("it holds a NUL character")
     try:
@@ -84,9 +88,9 @@ def split_sql(sql: str) -> list[tuple[int, int]]:
     parenthesis or ``BEGIN ATOMIC … END``.
 
     Raises:
-        NotParsed: The words cannot be separated, as a quote or a comment is not closed.
+        NotParsed: A quote or a comment is not closed, or the text is too long.
     """
-    _require_readable(sql)
+    _require_readable(sql, LONGEST_SCRIPT)
     try:
         tokens = postgast.scan(sql).tokens
     except postgast.PgQueryError as error:
@@ -101,7 +105,7 @@ def split_sql(sql: str) -> list[tuple[int, int]]:
                 found.append((begin, end))
             begin = None
             continue
-        depth = max(0, depth + _depth_change(token.token, before, depth))
+        depth = max(0, depth + _count_depth(token.token, before))
         begin, end, before = token.start if begin is None else begin, token.end, token.token
     return found if begin is None else [*found, (begin, end)]
 
@@ -111,8 +115,8 @@ _OPENING = {ast.ASCII_40, ast.CASE}
 _CLOSING = {ast.ASCII_41, ast.END_P}
 
 
-def _depth_change(token: int, before: int | None, depth: int) -> int:
-    """Count the parentheses, and the CASE and END within ``BEGIN ATOMIC``, which look alike."""
+def _count_depth(token: int, before: int | None) -> int:
+    """Return by how much a word changes the depth of parentheses and of ``BEGIN ATOMIC … END``."""
     if token == ast.ATOMIC and before == ast.BEGIN_P:
         return 1
     return (token in _OPENING) - (token in _CLOSING)
@@ -123,12 +127,12 @@ def unwrap(node: TreeNode) -> TreeNode:
     return postgast.unwrap_node(node)
 
 
-def kind_of(node: TreeNode) -> str:
+def read_kind(node: TreeNode) -> str:
     """Return the kind of a node, such as ``AlterTableStmt``."""
     return str(node.DESCRIPTOR.name)
 
 
-def children(node: TreeNode) -> Iterator[tuple[str, TreeNode]]:
+def iterate_children(node: TreeNode) -> Iterator[tuple[str, TreeNode]]:
     """List the nodes right below ``node``, each with the field that holds it.
 
     Constants, columns and types are left out: a large INSERT consists of little else, and
@@ -159,6 +163,6 @@ _LEAVES = {
 }
 
 
-def strings_in(nodes: Iterable[TreeNode]) -> tuple[str, ...]:
+def read_strings(nodes: Iterable[TreeNode]) -> tuple[str, ...]:
     """Return the strings of a list: the parts of a qualified name."""
     return tuple(node.string.sval for node in nodes)

@@ -34,12 +34,13 @@ class Statement:
         return self.tree is not None
 
 
-def read_statements(script: str) -> tuple[Statement, ...]:
+def read_statements(script: str) -> Iterator[Statement]:
     """Split a script into its statements and parse each."""
     try:
-        return tuple(_from_tree(script, parse_sql(script)))
+        tree = parse_sql(script)
     except NotParsed:
-        return tuple(_one_by_one(script))
+        return _read_one_by_one(script)
+    return _read_tree(script, tree)
 
 
 def replace_placeholders(query: str) -> str:
@@ -51,25 +52,25 @@ def replace_placeholders(query: str) -> str:
     return _PLACEHOLDER.sub(lambda found: "%" if found[0] == "%%" else f"${next(numbers)}", query)
 
 
-def _from_tree(script: str, tree: TreeNode) -> Iterator[Statement]:
+def _read_tree(script: str, tree: TreeNode) -> Iterator[Statement]:
     length = len(script.encode())
     places = [
         # A length of 0 means all the rest.
         (item.stmt_location, item.stmt_location + item.stmt_len if item.stmt_len else length)
         for item in tree.stmts
     ]
-    for item, (text, start) in zip(tree.stmts, _slices(script, places), strict=True):
+    for item, (text, start) in zip(tree.stmts, _cut_pieces(script, places), strict=True):
         yield Statement(text, start, unwrap(item.stmt))
 
 
-def _one_by_one(script: str) -> Iterator[Statement]:
+def _read_one_by_one(script: str) -> Iterator[Statement]:
     """Read the statements beside one that the parser cannot read."""
     try:
         places = split_sql(script)
     except NotParsed:
         yield Statement(script.strip(), len(script) - len(script.lstrip()))
         return
-    for text, start in _slices(script, places):
+    for text, start in _cut_pieces(script, places):
         yield Statement(text, start, _parse_one(text) if len(places) > 1 else None)
 
 
@@ -81,7 +82,7 @@ def _parse_one(text: str) -> TreeNode | None:
     return unwrap(trees[0].stmt) if len(trees) == 1 else None
 
 
-def _slices(script: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[str, int]]:
+def _cut_pieces(script: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[str, int]]:
     """Cut pieces out by their bytes; yields each with the number of characters before it."""
     data = script.encode()
     position = characters = 0

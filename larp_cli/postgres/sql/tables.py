@@ -14,7 +14,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from larp_cli.postgres.sql.parser import TreeNode, ast, children, kind_of, strings_in, unwrap
+from larp_cli.postgres.sql.parser import (
+    TreeNode,
+    ast,
+    iterate_children,
+    read_kind,
+    read_strings,
+    unwrap,
+)
 from larp_cli.postgres.sql.statements import Statement, read_statements
 
 type TableName = tuple[str | None, str]
@@ -97,17 +104,17 @@ _PARTS_OF_RELATIONS = {
 
 def find_tables(script: str) -> Tables:
     """Find the tables of a script."""
-    return tables_of(read_statements(script))
+    return collect_tables(read_statements(script))
 
 
-def tables_of(statements: Iterable[Statement]) -> Tables:
+def collect_tables(statements: Iterable[Statement]) -> Tables:
     """Find the tables of these statements."""
     found: dict[Role, dict[TableName, None]] = {role: {} for role in Role}
     complete = True
     for statement in statements:
         complete &= statement.is_known
         if statement.is_known:
-            for role, name in _uses(statement.tree, frozenset()):
+            for role, name in _find_uses(statement.tree, frozenset()):
                 found[role][name] = None
     return Tables(
         targets=tuple(found[Role.TARGET]),
@@ -118,33 +125,33 @@ def tables_of(statements: Iterable[Statement]) -> Tables:
     )
 
 
-def name_of(relation: TreeNode) -> TableName:
+def read_name(relation: TreeNode) -> TableName:
     """Return the name in a ``RangeVar``."""
     return relation.schemaname or None, relation.relname
 
 
-def _uses(node: TreeNode, queries: frozenset[str]) -> Iterator[_Use]:
+def _find_uses(node: TreeNode, queries: frozenset[str]) -> Iterator[_Use]:
     """List the tables below a node; ``queries`` are names that WITH has given to queries."""
-    kind = kind_of(node)
+    kind = read_kind(node)
     if kind in _NAMED_BY_STRINGS:
-        yield from _named_by_strings(node, *_NAMED_BY_STRINGS[kind])
-    inside = queries | _queries_of(node)
-    for field, child in children(node):
+        yield from _find_named_by_strings(node, *_NAMED_BY_STRINGS[kind])
+    inside = queries | _read_query_names(node)
+    for field, child in iterate_children(node):
         if (kind, field) in _RUNS_LATER:
             continue
-        if kind_of(child) == "RangeVar":
-            role = _role(node, kind, field)
-            name = name_of(child)
+        if read_kind(child) == "RangeVar":
+            role = _choose_role(node, kind, field)
+            name = read_name(child)
             is_query = role is Role.READ and name[0] is None and name[1] in inside
             if role is not None and not is_query:
                 yield role, name
-        elif kind_of(child) == "WithClause":
-            yield from _uses_of_queries(child, queries)
+        elif read_kind(child) == "WithClause":
+            yield from _find_uses_in_queries(child, queries)
         else:
-            yield from _uses(child, inside)
+            yield from _find_uses(child, inside)
 
 
-def _role(owner: TreeNode, kind: str, field: str) -> Role | None:
+def _choose_role(owner: TreeNode, kind: str, field: str) -> Role | None:
     """Tell what a table is named for; None if the name is no table's."""
     place = (kind, field)
     if place in _NOT_TABLES or _alters_type(owner, kind):
@@ -165,30 +172,30 @@ def _alters_type(owner: TreeNode, kind: str) -> bool:
     return kind == "RenameStmt" and bool(owner.rename_type == ast.OBJECT_ATTRIBUTE)
 
 
-def _queries_of(node: TreeNode) -> frozenset[str]:
+def _read_query_names(node: TreeNode) -> frozenset[str]:
     """Return the names that the WITH of a statement gives to its queries."""
     if not hasattr(node, "with_clause"):
         return frozenset()
     return frozenset(unwrap(item).ctename for item in node.with_clause.ctes)
 
 
-def _uses_of_queries(clause: TreeNode, queries: frozenset[str]) -> Iterator[_Use]:
+def _find_uses_in_queries(clause: TreeNode, queries: frozenset[str]) -> Iterator[_Use]:
     """List the tables in a WITH; each query sees those before it, or all if RECURSIVE."""
     expressions = [unwrap(item) for item in clause.ctes]
     if clause.recursive:
         queries |= {expression.ctename for expression in expressions}
     for expression in expressions:
-        yield from _uses(expression, queries)
+        yield from _find_uses(expression, queries)
         queries |= {expression.ctename}
 
 
-def _named_by_strings(node: TreeNode, kind_field: str, name_field: str) -> Iterator[_Use]:
+def _find_named_by_strings(node: TreeNode, kind_field: str, name_field: str) -> Iterator[_Use]:
     """List the tables that DROP, COMMENT and the like name by lists of strings."""
     kind = getattr(node, kind_field)
     if kind not in _RELATIONS | _PARTS_OF_RELATIONS:
         return
-    for field, child in children(node):
-        if field == name_field and kind_of(child) == "List":
-            name = strings_in(child.items)
+    for field, child in iterate_children(node):
+        if field == name_field and read_kind(child) == "List":
+            name = read_strings(child.items)
             *schema, table = name[:-1] if kind in _PARTS_OF_RELATIONS else name
             yield Role.TARGET, (schema[-1] if schema else None, table)

@@ -163,6 +163,23 @@ def test_what_the_parser_cannot_read_is_loaded_as_well(
     assert notes(ready) == ["a, not the end"]
 
 
+@pytest.mark.parametrize("end", ["COMMIT", "COMMIT; BEGIN"])
+def test_a_file_that_is_too_long_to_be_split_keeps_the_promise(
+    larp: Larp, ready: str, seeds: Path, end: str
+) -> None:
+    """Megabytes of data are loaded, and a COMMIT in them fails in the database."""
+    data = f"SELECT '{'x' * 5_000_000}'; INSERT INTO note (text) VALUES ('not the end')"
+    (seeds / "1.sql").write_text(data)
+    loaded = larp("db", "seed")
+    (seeds / "1.sql").write_text(f"{data.replace('the end', 'an end')}; {end}")
+    refused = larp("db", "seed", "--json")
+
+    assert loaded.exit_code == ExitCode.OK, loaded.stderr
+    assert refused.exit_code == ExitCode.FAILURE, refused.stdout
+    assert "1.sql ends the transaction" in refused.document["error"]["message"]
+    assert notes(ready) == ["not the end"]
+
+
 @pytest.mark.parametrize("end", ["COMMIT", "COMMIT; BEGIN", "ROLLBACK", "ROLLBACK; BEGIN"])
 def test_where_the_server_reads_strings_in_its_old_way_an_end_is_still_an_error(
     larp: Larp, ready: str, seeds: Path, end: str

@@ -9,7 +9,7 @@ from larp_cli.postgres.sql.effects import (
     Detachment,
     Effects,
     IndexBuild,
-    effects_of,
+    find_effects,
 )
 from larp_cli.postgres.sql.statements import read_statements
 
@@ -17,7 +17,7 @@ from larp_cli.postgres.sql.statements import read_statements
 def effects(sql: str) -> Effects:
     """Return the effects of one statement that can be read."""
     (statement,) = read_statements(sql)
-    found = effects_of(statement)
+    found = find_effects(statement)
     assert found is not None
     return found
 
@@ -149,4 +149,4 @@ def test_nothing_is_known_about_what_cannot_be_read() -> None:
     """Not even that it has no effects."""
     (statement,) = read_statements("REPACK (CONCURRENTLY) t")
 
-    assert effects_of(statement) is None
+    assert find_effects(statement) is None

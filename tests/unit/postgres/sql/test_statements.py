@@ -25,7 +25,7 @@ def test_a_script_is_split_where_statements_end(pieces: list[str]) -> None:
     """No semicolon in a string, a comment or a body ends one; positions count characters."""
     between = " ;\n-- ü; SELECT 1;\n/* /* ; */ ; SELECT 1 */; ;\n"
     script = between + between.join(pieces)
-    found = read_statements(script)
+    found = list(read_statements(script))
 
     assert [statement.text for statement in found] == pieces
     assert [script[item.start :][: len(item.text)] for item in found] == pieces
@@ -37,7 +37,7 @@ def test_a_script_is_split_where_statements_end(pieces: list[str]) -> None:
 @pytest.mark.parametrize("script", ["", " \n", ";;", "-- nothing", "/* nothing */ ;"])
 def test_a_script_may_hold_no_statement(script: str) -> None:
     """Blanks, semicolons and comments alone are none."""
-    assert read_statements(script) == ()
+    assert list(read_statements(script)) == []
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_one_unknown_statement(script: str) -> None:
 def test_one_statement_too_long_to_parse_leaves_the_others_known() -> None:
     """The tree of a huge statement would take more memory than its tables are worth."""
     huge = f"INSERT INTO t VALUES ('{'x' * LONGEST}')"
-    found = read_statements(f"DROP TABLE a; {huge}; DROP TABLE b")
+    found = list(read_statements(f"DROP TABLE a; {huge}; DROP TABLE b"))
 
     assert [statement.is_known for statement in found] == [True, False, True]
 
@@ -76,7 +76,7 @@ def test_no_nesting_crashes_the_process() -> None:
     """libpg_query recurses without a limit: the stack is made large enough."""
     program = (
         "from larp_cli.postgres.sql.statements import read_statements\n"
-        "print(len(read_statements('SELECT 1' + '+1' * 50_000)))"
+        "print(len(list(read_statements('SELECT 1' + '+1' * 50_000))))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
 
