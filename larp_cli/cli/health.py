@@ -1,11 +1,13 @@
 """``larp health``."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, NoReturn
 
 import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
+from larp_cli.cli.option_groups import expand_options
 from larp_cli.cli.options import OutputFormat
 from larp_cli.errors import UsageError
 
@@ -21,16 +23,17 @@ class HealthCommand(DatabaseCommand):
     deadline_by_alarm = False
 
 
-@app.command(cls=HealthCommand)
-def health(
-    ctx: typer.Context,
+@dataclass(frozen=True, slots=True)
+class HealthOptions:
+    """What to check, and how often."""
+
     check: Annotated[
         list[str] | None,
         typer.Option("--check", metavar="NAME", help="Run only this check. Repeatable."),
-    ] = None,
+    ] = None
     watch: Annotated[
         bool, typer.Option("--watch", help="Repeat every HEALTH_INTERVAL seconds.")
-    ] = False,
+    ] = False
     url: Annotated[
         str | None,
         typer.Option(
@@ -38,8 +41,12 @@ def health(
             metavar="URL",
             help="Ask a running larp serve: http://HOST:PORT or unix:PATH.",
         ),
-    ] = None,
-) -> None:
+    ] = None
+
+
+@app.command(cls=HealthCommand)
+@expand_options
+def health(ctx: typer.Context, options: HealthOptions) -> None:
     """Run the health checks.
 
     Exits with 0 if no check fails, 3 if one fails, and 5 if the database does not answer.
@@ -54,20 +61,23 @@ def health(
       larp health --url http://127.0.0.1:8000
     """
     larp: Context = ctx.obj
-    if url is not None:
-        if check or watch:
+    if options.url is not None:
+        if options.check or options.watch:
             raise UsageError("--url cannot be combined with --check or --watch")
         from larp_cli.health.remote import ask_server
 
-        larp.answer(ask_server(url, timeout=larp.options.timeout or REMOTE_TIMEOUT))
+        larp.answer(ask_server(options.url, timeout=larp.options.timeout or REMOTE_TIMEOUT))
         return
-    names, settings = _known(check), larp.settings
-    if not watch:
-        from larp_cli.health.inspector import inspect_once
+    names = _known(options.check)
+    if options.watch:
+        _watch(larp, names)
+    from larp_cli.health.inspector import inspect_once
 
-        deadline = larp.options.timeout or settings.health_deadline
-        larp.answer(inspect_once(larp.subject, names, deadline=deadline))
-        return
+    deadline = larp.options.timeout or larp.settings.health_deadline
+    larp.answer(inspect_once(larp.subject, names, deadline=deadline))
+
+
+def _watch(larp: Context, names: tuple[str, ...]) -> NoReturn:
     if larp.output is OutputFormat.JSON:
         raise UsageError(
             "--watch cannot be combined with --json, which is one document",
@@ -76,6 +86,7 @@ def health(
     from larp_cli.cli.watch import watch_health
     from larp_cli.health.inspector import Inspector
 
+    settings = larp.settings
     inspector = Inspector(larp.subject, deadline=settings.health_deadline)
     raise typer.Exit(watch_health(larp, inspector, names, interval=settings.health_interval))
 

@@ -138,3 +138,30 @@ ResolverBackend = Annotated[
 Keep = Annotated[
     int, typer.Option("--keep", min=0, metavar="N", help="Number of backups to keep; 0 makes none.")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenOptions:
+    """Where a server listens: on an address, or on a Unix socket."""
+
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="H", callback=refuse_empty, help="Address to listen on. Default: SERVE_HOST."
+        ),
+    ] = None
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            metavar="P",
+            help="Port to listen on; 0 picks one. Default: SERVE_PORT.",
+        ),
+    ] = None
+    socket: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH", callback=refuse_empty, help="Listen on a Unix socket instead."
+        ),
+    ] = None

@@ -1,12 +1,11 @@
 """``larp serve``."""
 
-from typing import Annotated
-
 import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import refuse_empty
+from larp_cli.cli.option_groups import expand_options
+from larp_cli.cli.options import ListenOptions
 from larp_cli.errors import UsageError
 
 app = new_app()
@@ -19,30 +18,8 @@ class ServeCommand(DatabaseCommand):
 
 
 @app.command(cls=ServeCommand)
-def serve(
-    ctx: typer.Context,
-    host: Annotated[
-        str | None,
-        typer.Option(
-            metavar="H", callback=refuse_empty, help="Address to listen on. Default: SERVE_HOST."
-        ),
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=65535,
-            metavar="P",
-            help="Port to listen on; 0 picks one. Default: SERVE_PORT.",
-        ),
-    ] = None,
-    socket: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH", callback=refuse_empty, help="Listen on a Unix socket instead."
-        ),
-    ] = None,
-) -> None:
+@expand_options
+def serve(ctx: typer.Context, listen_on: ListenOptions) -> None:
     """Serve the health of the database over HTTP.
 
     Answers probes at /health, /health/db and /health/ready; / and /docs are for people.
@@ -57,14 +34,14 @@ def serve(
       larp serve --socket /run/larp/health.sock
     """
     larp: Context = ctx.obj
-    if socket is not None and (host is not None or port is not None):
+    if listen_on.socket is not None and (listen_on.host, listen_on.port) != (None, None):
         raise UsageError(
             "--socket cannot be combined with --host or --port", hint="larp serve --help"
         )
     from larp_cli.cli.serving import announced, open_server
     from larp_cli.health.http.launch import hold_signals, replace_process
 
-    options = open_server(larp, host=host, port=port, socket_file=socket)
-    hold_signals()  # first: whoever reads where it listens may end it
+    options = open_server(larp, listen_on)
+    hold_signals()  # first: a reader of the announcement may end the server
     larp.announce(announced(options))
     replace_process(options)

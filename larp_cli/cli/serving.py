@@ -1,4 +1,4 @@
-"""What the serving process is told, put together from settings and command line."""
+"""Collect the options of the serving process from settings and command line."""
 
 from __future__ import annotations
 
@@ -11,35 +11,29 @@ from larp_cli.errors import ExtraMissing
 from larp_cli.results import Serving
 
 if TYPE_CHECKING:
+    import socket
+
     from larp_cli.cli.context import Context
+    from larp_cli.cli.options import ListenOptions
     from larp_cli.health.http.options import ServeOptions
+    from larp_cli.settings import Settings
 
 
-def open_server(
-    larp: Context, *, host: str | None, port: int | None, socket_file: str | None
-) -> ServeOptions:
+def open_server(larp: Context, listen_on: ListenOptions) -> ServeOptions:
     """Check all that can be checked, and listen.
 
     Raises:
         ExtraMissing: The extra ``serve`` is not installed.
-        ConfigurationError: A setting is wrong, or nobody can listen there.
+        ConfigurationError: A setting is wrong, or the address cannot be listened on.
     """
     if any(find_spec(name) is None for name in ("starlette", "uvicorn", "httptools")):
         raise ExtraMissing("serve", "the health server")
-    from larp_cli.health.http.listen import listen, listen_on_file
     from larp_cli.health.http.options import ServeOptions
     from larp_cli.settings import secret_values
 
     settings = larp.settings
     subject = larp.subject
-    if socket_file is not None:
-        path = str(Path(socket_file).absolute())
-        sockets, url = [listen_on_file(path)], f"unix:{path}"
-    else:
-        name = host if host is not None else settings.serve_host
-        sockets = listen(name, settings.serve_port if port is None else port)
-        url = _url(name, sockets[0].getsockname()[1])
-        path = None
+    sockets, url, path = _listen(settings, listen_on)
     token = settings.health_details_token
     embedded = larp.databases.application.embedded
     return ServeOptions(
@@ -49,7 +43,7 @@ def open_server(
         deadline=settings.health_deadline,
         drain_seconds=settings.serve_drain_seconds,
         lifetime=larp.options.timeout,
-        sockets=tuple(socket.detach() for socket in sockets),
+        sockets=tuple(item.detach() for item in sockets),
         socket_file=path,
         embedded_home=str(settings.larp_home) if embedded else None,
         embedded_lock=larp.embedded.share_with_successor() if embedded else None,
@@ -61,6 +55,20 @@ def open_server(
         log_format=settings.log_format.value,
         secrets=secret_values(settings),
     )
+
+
+def _listen(
+    settings: Settings, listen_on: ListenOptions
+) -> tuple[list[socket.socket], str, str | None]:
+    """Open the sockets; returns them with the URL, and with the path of a Unix socket."""
+    from larp_cli.health.http.listen import listen, listen_on_file
+
+    if listen_on.socket is not None:
+        path = str(Path(listen_on.socket).absolute())
+        return [listen_on_file(path)], f"unix:{path}", path
+    host = listen_on.host if listen_on.host is not None else settings.serve_host
+    sockets = listen(host, settings.serve_port if listen_on.port is None else listen_on.port)
+    return sockets, _url(host, sockets[0].getsockname()[1]), None
 
 
 def announced(options: ServeOptions) -> Serving:
