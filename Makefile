@@ -46,6 +46,10 @@ coverage: $(INSTALLED) ## Run all tests with coverage; too little fails.
 	$(BIN)/coverage erase
 	$(BIN)/pytest $(PYTEST_OPTIONS) --cov
 
+.PHONY: contracts
+contracts: $(INSTALLED) ## Test with the oldest Alembic that is supported.
+	.ci/contracts $(PYTEST_OPTIONS)
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types, imports, docs and lock files.
 	$(BIN)/black --check --quiet --diff .
@@ -57,7 +61,7 @@ lint: $(INSTALLED) ## Check style, types, imports, docs and lock files.
 	$(BIN)/larp requirements check --quiet
 
 .PHONY: check
-check: lint coverage ## Run lint and coverage: what a change has to pass.
+check: lint contracts coverage ## Run what a change has to pass.
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code.

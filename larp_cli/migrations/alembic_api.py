@@ -115,10 +115,10 @@ def list_version_locations(script: ScriptDirectory) -> list[Path]:
 def has_write_hooks(script: ScriptDirectory) -> bool:
     """Check whether a project has Alembic run a formatter on a new file.
 
-    Uses ``ScriptDirectory.hooks``, which was ``hook_config`` before Alembic 1.16: the
-    documented section ``post_write_hooks`` may be in ``alembic.ini`` or ``pyproject.toml``.
+    Uses ``ScriptDirectory.hooks``: the documented section ``post_write_hooks`` may be in
+    ``alembic.ini`` or in ``pyproject.toml``.
     """
-    return bool(getattr(script, "hooks", None) or getattr(script, "hook_config", None))
+    return bool(script.hooks)
 
 
 def open_staging(config: Config, script: ScriptDirectory, directory: Path) -> ScriptDirectory:
