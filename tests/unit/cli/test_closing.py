@@ -31,7 +31,7 @@ def test_a_signal_while_the_server_stops_changes_nothing(
         lines = iter(process.stderr)
         assert any("using the embedded PostgreSQL" in line for line in lines)
         with server._control():  # taken as soon as it has started, needed for stopping it
-            assert any("another larp starts or stops" in line for line in lines)
+            assert any("another larp to start or stop" in line for line in lines)
             process.send_signal(number)
             process.send_signal(number)
         stdout, _ = process.communicate(timeout=60)
