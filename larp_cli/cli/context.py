@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from larp_cli import errors
-from larp_cli.cli.options import OutputFormat, SharedOptions
+from larp_cli.cli.options import ConsentOptions, OutputFormat, SharedOptions
 from larp_cli.cli.signals import DeadlineSignal, TerminationSignal, signals_as_exceptions
 from larp_cli.cli.streams import OutputLost, write_result
 from larp_cli.cli.terminal import Terminal
@@ -115,13 +115,17 @@ class Context:
             ),
         )
 
-    def guard(self, *, confirm: str | None, yes: bool, allow_production: bool) -> Guard:
+    def guard(self, options: ConsentOptions) -> Guard:
         """Make the guard of a destructive command, from its options."""
         from larp_cli.cli.confirmation import typed_name
         from larp_cli.migrations.guard import Consent, Guard
 
         return Guard(
-            consent=Consent(confirm=confirm, yes=yes, allow_production=allow_production),
+            consent=Consent(
+                confirm=options.confirm,
+                yes=options.yes,
+                allow_production=options.allow_production,
+            ),
             ask=typed_name(self.terminal, quiet=self.options.quiet),
             observer=self.observer,
         )

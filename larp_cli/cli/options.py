@@ -110,21 +110,31 @@ Wait = Annotated[
         help="Wait this long for a database that is starting. 0 tries once.",
     ),
 ]
-Confirm = Annotated[
-    str | None,
-    typer.Option(
-        "--confirm", metavar="NAME", help="Confirm with the database's name, without a prompt."
-    ),
-]
-Yes = Annotated[
-    bool,
-    typer.Option(
-        "--yes", "-y", help="Skip the confirmation (local, non-production databases only)."
-    ),
-]
 AllowProduction = Annotated[
     bool, typer.Option("--allow-production", help="Allow this on a production database.")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentOptions:
+    """The consent that a destructive command needs."""
+
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            "--confirm", metavar="NAME", help="Confirm with the database's name, without a prompt."
+        ),
+    ] = None
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Skip the confirmation (local, non-production databases only)."
+        ),
+    ] = False
+    allow_production: AllowProduction = False
+
+
+NO_CONSENT = ConsentOptions()
 HERE = Path()
 
 ProjectDirectory = Annotated[

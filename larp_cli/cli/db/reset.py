@@ -6,12 +6,14 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import AllowProduction, Confirm, Yes
+from larp_cli.cli.option_groups import expand_options
+from larp_cli.cli.options import NO_CONSENT, ConsentOptions
 
 app = new_app()
 
 
 @app.command(cls=DatabaseCommand)
+@expand_options
 def reset(
     ctx: typer.Context,
     seed: Annotated[
@@ -20,9 +22,7 @@ def reset(
     backup: Annotated[
         bool, typer.Option("--backup/--no-backup", help="Back up the schema first.")
     ] = True,
-    confirm: Confirm = None,
-    yes: Yes = False,
-    allow_production: AllowProduction = False,
+    consent: ConsentOptions = NO_CONSENT,
 ) -> None:
     """Back up the schema, drop it, and initialise it again.
 
@@ -39,7 +39,7 @@ def reset(
     larp.answer(
         reset_schema(
             larp.workspace,
-            larp.guard(confirm=confirm, yes=yes, allow_production=allow_production),
+            larp.guard(consent),
             backups=larp.backup_directory if backup else None,
             seeds=larp.seeds if seed else None,
         )

@@ -7,12 +7,14 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import AllowProduction, Confirm, Yes
+from larp_cli.cli.option_groups import expand_options
+from larp_cli.cli.options import NO_CONSENT, ConsentOptions
 
 app = new_app()
 
 
 @app.command(cls=DatabaseCommand)
+@expand_options
 def restore(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File that `larp db backup` wrote.")],
@@ -25,9 +27,7 @@ def restore(
     no_privileges: Annotated[
         bool, typer.Option("--no-privileges", help="Do not restore the grants in FILE.")
     ] = False,
-    confirm: Confirm = None,
-    yes: Yes = False,
-    allow_production: AllowProduction = False,
+    consent: ConsentOptions = NO_CONSENT,
 ) -> None:
     """Replace the schema with a backup, in one transaction.
 
@@ -47,7 +47,7 @@ def restore(
     larp.answer(
         put_back(
             larp.workspace,
-            larp.guard(confirm=confirm, yes=yes, allow_production=allow_production),
+            larp.guard(consent),
             path=file,
             options=tuple(option for option, wanted in given.items() if wanted),
             backups=larp.backup_directory if backup else None,

@@ -6,13 +6,15 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import AllowProduction, Confirm, Yes, refuse_empty
+from larp_cli.cli.option_groups import expand_options
+from larp_cli.cli.options import NO_CONSENT, ConsentOptions, refuse_empty
 from larp_cli.errors import UsageError
 
 app = new_app()
 
 
 @app.command(cls=DatabaseCommand)
+@expand_options
 def rollback(
     ctx: typer.Context,
     steps: Annotated[
@@ -25,9 +27,7 @@ def rollback(
             metavar="REV", callback=refuse_empty, help="Undo everything after REV; base undoes all."
         ),
     ] = None,
-    confirm: Confirm = None,
-    yes: Yes = False,
-    allow_production: AllowProduction = False,
+    consent: ConsentOptions = NO_CONSENT,
 ) -> None:
     """Undo revisions, after showing what will be lost.
 
@@ -48,7 +48,7 @@ def rollback(
     larp.answer(
         undo(
             larp.workspace,
-            larp.guard(confirm=confirm, yes=yes, allow_production=allow_production),
+            larp.guard(consent),
             target=to if to is not None else f"-{steps or 1}",
         )
     )

@@ -6,12 +6,14 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
-from larp_cli.cli.options import AllowProduction, Confirm, Yes, refuse_empty
+from larp_cli.cli.option_groups import expand_options
+from larp_cli.cli.options import NO_CONSENT, ConsentOptions, refuse_empty
 
 app = new_app()
 
 
 @app.command(cls=DatabaseCommand)
+@expand_options
 def stamp(
     ctx: typer.Context,
     revision: Annotated[
@@ -22,9 +24,7 @@ def stamp(
             help="Revision to record: an id, head, heads or base.",
         ),
     ],
-    confirm: Confirm = None,
-    yes: Yes = False,
-    allow_production: AllowProduction = False,
+    consent: ConsentOptions = NO_CONSENT,
 ) -> None:
     """Record a revision without running it.
 
@@ -41,7 +41,7 @@ def stamp(
     larp.answer(
         record(
             larp.workspace,
-            larp.guard(confirm=confirm, yes=yes, allow_production=allow_production),
+            larp.guard(consent),
             revision=revision,
         )
     )
