@@ -36,6 +36,13 @@ def upgrade() -> None:
         END
         $body$
         """)
+    create_extensions(schema)
+    create_trigger_function(schema)
+    restrict_version_table(schema)
+
+
+def create_extensions(schema: str) -> None:
+    """Create the extensions that the server has and the role may create."""
     for extension in EXTENSIONS:
         op.execute(f"""
             DO $body$
@@ -48,6 +55,10 @@ def upgrade() -> None:
             END
             $body$
             """)
+
+
+def create_trigger_function(schema: str) -> None:
+    """Create the function that keeps ``updated_at`` current."""
     op.execute(f"""
         CREATE OR REPLACE FUNCTION {schema}.set_updated_at() RETURNS trigger
         LANGUAGE plpgsql AS $body$
@@ -57,8 +68,14 @@ def upgrade() -> None:
         END
         $body$
         """)
-    # Default privileges give the application's role what is right for its own tables. (As for
-    # the tables of larp's own, in larp_cli.bookkeeping.metadata; a revision keeps its copy.)
+
+
+def restrict_version_table(schema: str) -> None:
+    """Let only its owner change the version table.
+
+    Default privileges give the application's role what is right for its own tables. A copy of
+    what ``larp_cli.bookkeeping.tables`` does for larp's other tables: revisions do not change.
+    """
     op.execute(f"""
         DO $body$
         DECLARE
