@@ -80,10 +80,9 @@ def restore(
     options: tuple[str, ...],
     backups: Path | None,
 ) -> Restored:
-    """Replace the project's schema by what is in a backup, or change nothing.
+    """Replace the project's schema with a backup, or change nothing.
 
     Args:
-        path: The backup, checked before anything else.
         options: More options of pg_restore, such as ``--no-owner``.
         backups: Directory for a backup of what is replaced; None makes none.
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -81,22 +82,15 @@ def connect(
     """
     deadline = time.monotonic() + connect_timeout
     timeouts = {"statement": statement_timeout, "lock": lock_timeout}
-
-    def opened(attempt: ConnDict, seconds: float) -> Connection:
-        return within(
-            seconds,
-            lambda: _open(attempt, seconds, timeouts, autocommit),
-            discard=psycopg.Connection.close,
-        )
-
     attempts = _attempts(url, application_name, connect_timeout)
     if "load_balance_hosts" not in url.parameters:
         attempts.sort(key=lambda attempt: _place(attempt) != _ANSWERED.get(url.hosts))
     failures: list[DatabaseFailure] = []
     for index, attempt in enumerate(attempts):
         share = (deadline - time.monotonic()) / (len(attempts) - index)
+        opened = partial(_open, attempt, share, timeouts, autocommit)
         try:
-            connection = opened(attempt, share)
+            connection = within(share, opened, discard=psycopg.Connection.close)
             _ANSWERED[url.hosts] = _place(attempt)
             return connection
         except psycopg.Error as error:
