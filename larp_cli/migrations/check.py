@@ -1,4 +1,4 @@
-"""Whether models, revision files and database fit together: what CI asks."""
+"""Check that models, revision files and database agree. For CI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from larp_cli.bookkeeping.ledger import Ledger, sha256_of
 from larp_cli.migrations.autogenerate.compare import Comparison, compare
 from larp_cli.migrations.control import ControlSession, open_control
 from larp_cli.migrations.graph import find_ancestors
-from larp_cli.migrations.status import Standing, standing_of
+from larp_cli.migrations.status import Standing, compare_revisions
 from larp_cli.postgres.catalog import invalid_indexes
 from larp_cli.results import DatabaseCheck, DatabaseState, Direction, Finding
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from larp_cli.postgres.database import Database
 
 NOT_NAMED = "%(rev)s_%(slug)s"
-"""Alembic's own file template: a project that keeps it has not said how to name files."""
+"""Alembic's default file template. A project that keeps it has no rule for file names."""
 
 NO_MESSAGE = re.compile(r"(Revision ID:.*|empty message)?", re.DOTALL)
 
 
 def check_database(database: Database, project: Project) -> DatabaseCheck:
-    """Look whether all fits together, without a lock and without changing anything.
+    """Run every check, without taking a lock or changing anything.
 
     Raises:
         DatabaseUnreachable: The database did not answer.
@@ -38,44 +38,46 @@ def check_database(database: Database, project: Project) -> DatabaseCheck:
     """
     with open_control(database, project) as control:
         current = control.read_heads()
-        standing = standing_of(project, current)
-        comparison, skipped = _compared(control, standing)
+        standing = compare_revisions(project, current)
+        comparison, skipped = _compare_models(control, standing)
         ledger, connection = Ledger(control.database.bookkeeping), control.connection
         if ledger.exists(connection) and not ledger.is_readable(connection):
             skipped += ("no edited revision: this role may not read the ledger",)
         findings = (
-            *_standing(project, standing),
-            *_drift(comparison),
-            *_edited(control, ledger, current),
-            *_invalid(control),
-            *_files(project.script),
+            *_check_revisions(project, standing),
+            *_check_models(comparison),
+            *_check_edits(control, ledger, current),
+            *_check_indexes(control),
+            *_check_files(project.script),
         )
     return DatabaseCheck(
         database=database.name,
         schema=control.database.schema,
         current=current,
         heads=standing.heads,
-        checked=_checked(project.script, skipped),
+        checked=_list_checked(project.script, skipped),
         skipped=skipped,
         findings=findings,
         repair=comparison.operations,
     )
 
 
-def _checked(script: ScriptDirectory, skipped: tuple[str, ...]) -> tuple[str, ...]:
-    """Name what was checked."""
+def _list_checked(script: ScriptDirectory, skipped: tuple[str, ...]) -> tuple[str, ...]:
+    """List the checks that ran."""
     unchecked = {reason.partition(":")[0] for reason in skipped}
-    asked = ("models equal schema", "no edited revision", "no invalid index")
+    optional = ("models equal schema", "no edited revision", "no invalid index")
     return (
         *("one head", "nothing pending", "not ahead"),
-        *(what for what in asked if what not in unchecked),
+        *(check for check in optional if check not in unchecked),
         *(("file names",) if _names_files(script) else ()),
         "descriptions",
     )
 
 
-def _compared(control: ControlSession, standing: Standing) -> tuple[Comparison, tuple[str, ...]]:
-    """Compare the models, where that makes sense; else say why not."""
+def _compare_models(
+    control: ControlSession, standing: Standing
+) -> tuple[Comparison, tuple[str, ...]]:
+    """Compare the models with the schema, or return the reason why that is not possible."""
     if standing.state is not DatabaseState.AT_HEAD:
         return Comparison(False), ("models equal schema: the database is not at head",)
     comparison = compare(control.database, control.project)
@@ -84,7 +86,7 @@ def _compared(control: ControlSession, standing: Standing) -> tuple[Comparison, 
     return comparison, ()
 
 
-def _standing(project: Project, standing: Standing) -> Iterator[Finding]:
+def _check_revisions(project: Project, standing: Standing) -> Iterator[Finding]:
     if len(standing.heads) > 1:
         yield Finding(
             code="several_heads",
@@ -99,25 +101,27 @@ def _standing(project: Project, standing: Standing) -> Iterator[Finding]:
         yield Finding(
             code="ahead",
             message=f"the database is ahead of this code: {', '.join(standing.unknown)}",
-            hint="larp db status tells which version applied it; deploy that version",
+            hint="find the version that applied it with larp db status, and deploy that version",
         )
     elif standing.pending:
         names = ", ".join(item.revision for item in standing.pending)
         yield Finding(code="pending", message=f"not applied: {names}", hint="larp db migrate")
 
 
-def _drift(comparison: Comparison) -> Iterator[Finding]:
+def _check_models(comparison: Comparison) -> Iterator[Finding]:
     for difference in comparison.differences:
         hint = "larp db revision -m TEXT"
         if difference in comparison.by_hand:
-            hint = "write it by hand: larp db revision --empty -m TEXT"
+            hint = "write it yourself: larp db revision --empty -m TEXT"
         yield Finding(code="model_drift", message=difference, hint=hint)
 
 
-def _edited(control: ControlSession, ledger: Ledger, current: tuple[str, ...]) -> Iterator[Finding]:
-    """Find applied revisions whose files are not what they were when they ran.
+def _check_edits(
+    control: ControlSession, ledger: Ledger, current: tuple[str, ...]
+) -> Iterator[Finding]:
+    """Find revisions whose files were edited after they ran.
 
-    A revision that got in by a stamp, or without larp, has no file to compare with.
+    A revision that was stamped, or applied without larp, has no recorded file.
     """
     project = control.project
     last_runs = ledger.read_last_runs(control.connection)
@@ -131,36 +135,35 @@ def _edited(control: ControlSession, ledger: Ledger, current: tuple[str, ...]) -
                 code="edited",
                 message=f"{path} was edited after it ran as {revision}"
                 f" on {run.started_at:%Y-%m-%d}, by larp {run.larp_version}",
-                hint="put the file back as it was, and write the change as a new revision",
+                hint="restore the file, and write the change as a new revision",
             )
 
 
-def _invalid(control: ControlSession) -> Iterator[Finding]:
-    """Find invalid indexes: in our schema, of another project in every schema."""
+def _check_indexes(control: ControlSession) -> Iterator[Finding]:
+    """Find invalid indexes: in larp's schema, or in every schema for another project."""
     schema = control.database.schema if control.project.own else None
     for name in invalid_indexes(control.connection, schema):
         index = sql.Identifier(*name).as_string(control.connection)
         yield Finding(
             code="invalid_index",
-            message=f"the index {index} is invalid: no query uses it, every write pays for it",
+            message=f"the index {index} is invalid: it slows down writes, and no query uses it",
             hint=f"larp db shell -- -c 'REINDEX INDEX CONCURRENTLY {index}'",
         )
 
 
-def _files(script: ScriptDirectory) -> Iterator[Finding]:
-    pattern = _file_name(script.file_template)
+def _check_files(script: ScriptDirectory) -> Iterator[Finding]:
     for item in reversed(list(script.walk_revisions())):
-        if _names_files(script) and not re.fullmatch(pattern, item.path.replace("\\", "/")):
+        if _names_files(script) and not _is_well_named(script, item.path):
             yield Finding(
                 code="unnamed",
-                message=f"{item.path} is not named as file_template says: {script.file_template}",
-                hint="rename the file; its revision stays",
+                message=f"{item.path} does not match file_template: {script.file_template}",
+                hint="rename the file; this does not change its revision",
             )
         if NO_MESSAGE.fullmatch(item.doc):
             yield Finding(
                 code="undocumented",
-                message=f"{item.path} does not say what it does",
-                hint="give it a docstring whose first line is the description",
+                message=f"{item.path} has no description",
+                hint="add a docstring whose first line is the description",
             )
 
 
@@ -168,8 +171,13 @@ def _names_files(script: ScriptDirectory) -> bool:
     return script.file_template != NOT_NAMED
 
 
-def _file_name(template: str) -> str:
-    """Turn a file template into a pattern for paths."""
+def _is_well_named(script: ScriptDirectory, path: str) -> bool:
+    pattern = _template_pattern(script.file_template)
+    return re.fullmatch(pattern, path.replace("\\", "/")) is not None
+
+
+def _template_pattern(template: str) -> str:
+    """Convert a file template to a regular expression for paths."""
     parts = re.split(r"%\((\w+)\)(?:\.?(\d*)\w)", template)
     pattern = r"(.*/)?"
     for literal, name, width in zip(

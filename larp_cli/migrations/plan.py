@@ -1,6 +1,6 @@
-"""What a migration would do: the pending revisions, their SQL, and what may go wrong.
+"""Plan a migration: list the pending revisions, their SQL and their hazards.
 
-It looks and changes nothing: no lock is taken, not even the mutex.
+This changes nothing and takes no lock, not even the migration lock.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ def make_plan(
     target: str = "head",
     check: bool = False,
 ) -> MigrationPlan:
-    """Say what a migration up to ``target`` would do.
+    """Plan a migration to ``target``.
 
     Args:
-        database: The database; a role that may only read is enough.
-        project: The revisions.
-        target: As for a migration; with several heads ``head`` means all of them.
-        check: Whether a hazard that is not waived makes the answer a "no".
+        database: The database. A read-only role is enough.
+        project: The Alembic project.
+        target: As for a migration. ``head`` means all heads if there are several.
+        check: Whether an unaccepted hazard makes the exit code 3.
 
     Raises:
-        ConfigurationError: The target is not a revision that can be reached.
-        ExtraMissing: Hazards are to be checked, and squawk is not installed.
+        ConfigurationError: The target does not exist or cannot be reached.
+        ExtraMissing: ``check`` is set, and squawk is not installed.
     """
     squawk = find_squawk()
     if check and squawk is None:
         raise ExtraMissing("lint", "looking for hazards")
     with open_control(database, project) as control:
         current = control.read_heads()
-        planned = _pending(control, target, current)
-        revisions = _describe(control, planned, current, squawk) if planned else ()
+        planned = _plan_steps(control, target, current)
+        revisions = _describe_steps(control, planned, current, squawk) if planned else ()
     return MigrationPlan(
         database=database.name,
         schema=control.database.schema,
@@ -67,7 +67,7 @@ def make_plan(
     )
 
 
-def _pending(control: ControlSession, target: str, current: tuple[str, ...]) -> Sequence[Step]:
+def _plan_steps(control: ControlSession, target: str, current: tuple[str, ...]) -> Sequence[Step]:
     graph = control.project.graph
     if target in ("head", "heads") and has_every_revision(graph, current):
         return ()
@@ -76,7 +76,7 @@ def _pending(control: ControlSession, target: str, current: tuple[str, ...]) -> 
     return plan_upgrade(control, target, current)
 
 
-def _describe(
+def _describe_steps(
     control: ControlSession,
     planned: Sequence[Step],
     current: tuple[str, ...],
@@ -91,24 +91,29 @@ def _describe(
         Candidate(Path(project.script.get_revision(item.revision).path), rendered[item.revision])
         for item in planned
     ]
-    names = {
-        name
-        for candidate in candidates
-        for item in candidate.tables
-        for name in (*item.targets, *item.referenced, *item.created)
-    }
-    tables = tables_by_name(control.connection, names)
+    tables = _find_tables(control, candidates)
     hazards: list[tuple[Hazard, ...]] = [() for _ in candidates]
     if squawk is not None:
         major = server_major(control.connection)
         hazards = find_hazards(squawk, candidates, server_major=major, existing=tables)
     return tuple(
-        _revision(project.script.get_revision(item.revision), candidate, tables, found)
+        _describe_step(project.script.get_revision(item.revision), candidate, tables, found)
         for item, candidate, found in zip(planned, candidates, hazards, strict=True)
     )
 
 
-def _revision(
+def _find_tables(
+    control: ControlSession, candidates: Sequence[Candidate]
+) -> dict[TableName, TouchedTable]:
+    """Return the existing tables that the SQL names."""
+    statements = (item for candidate in candidates for item in candidate.tables)
+    names = {
+        name for item in statements for name in (*item.targets, *item.referenced, *item.created)
+    }
+    return tables_by_name(control.connection, names)
+
+
+def _describe_step(
     script: Script,
     candidate: Candidate,
     tables: dict[TableName, TouchedTable],
@@ -122,7 +127,7 @@ def _revision(
         down_revisions=facts.down_revisions,
         description=facts.description,
         path=candidate.path,
-        sql=_script(rendered),
+        sql=_join_statements(rendered),
         statements=tuple(rendered.statements),
         inspects_database=rendered.inspects_database,
         incomplete=rendered.incomplete,
@@ -133,7 +138,7 @@ def _revision(
     )
 
 
-def _script(rendered: Rendered) -> str | None:
+def _join_statements(rendered: Rendered) -> str | None:
     if rendered.incomplete is not None and not rendered.statements:
         return None
     return "\n\n".join(statement.sql for statement in rendered.statements)

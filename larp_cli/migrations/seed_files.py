@@ -1,4 +1,4 @@
-"""Development data: ``seeds/*.sql``, in order, in one transaction."""
+"""Load development data: ``seeds/*.sql``, in order, in one transaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _PREFIX = "seeds:"
-"""With the environment's name it is the key of which files were loaded."""
+"""Prefix of the metadata key that records which files an environment has loaded."""
 
 GUARD_TABLE = """
 CREATE TEMPORARY TABLE larp_seeding (
@@ -34,14 +34,14 @@ CREATE TEMPORARY TABLE larp_seeding (
 ) ON COMMIT DROP
 """
 GUARD_ROW = "INSERT INTO pg_temp.larp_seeding VALUES (1, 2)"
-"""No COMMIT accepts this row, and nor does ``SET CONSTRAINTS ALL IMMEDIATE``."""
+"""This row makes COMMIT and ``SET CONSTRAINTS ALL IMMEDIATE`` fail."""
 
 TRANSACTION_WORDS = ("begin", "start", "commit", "end", "rollback", "abort", "prepare")
-"""Each statement that begins or ends a transaction starts with one of these."""
+"""The first words of the statements that begin or end a transaction."""
 
 
-def seed_files(directory: Path, environment: str) -> tuple[Path, ...]:
-    """List what is loaded: ``*.sql``, then ``<environment>/*.sql``, each by name."""
+def list_seed_files(directory: Path, environment: str) -> tuple[Path, ...]:
+    """List the files to load: ``*.sql``, then ``<environment>/*.sql``, each sorted by name."""
     own = directory / environment
     return tuple([*sorted(directory.glob("*.sql")), *sorted(own.glob("*.sql"))])
 
@@ -49,7 +49,7 @@ def seed_files(directory: Path, environment: str) -> tuple[Path, ...]:
 def load_seeds(
     database: ManagedDatabase, directory: Path, environment: str, observer: Observer
 ) -> Seeded:
-    """Load every file, all or none.
+    """Load every file, or none if one fails.
 
     Raises:
         ConfigurationError: There is no such directory, or a file cannot be read.
@@ -57,10 +57,10 @@ def load_seeds(
     """
     if not directory.is_dir():
         raise ConfigurationError(
-            f"there is no directory {directory}",
-            hint="put the development data into seeds/*.sql",
+            f"the directory {directory} does not exist",
+            hint="put the development data in seeds/*.sql",
         )
-    files = seed_files(directory, environment)
+    files = list_seed_files(directory, environment)
     texts = {path: _read(path) for path in files}
     observer.started("loading development data", len(files))
     unbounded = replace(database, statement_timeout=None)
@@ -84,13 +84,13 @@ def load_seeds(
 def is_seeded(
     connection: psycopg.Connection, database: ManagedDatabase, directory: Path, environment: str
 ) -> bool:
-    """Look whether exactly these files were loaded before."""
-    texts = [_read(path) for path in seed_files(directory, environment)]
+    """Return whether exactly these files were loaded before."""
+    texts = [_read(path) for path in list_seed_files(directory, environment)]
     return read_metadata(connection, database.bookkeeping, _key(environment)) == _digest(texts)
 
 
 def forget_seeds(connection: psycopg.Connection, bookkeeping: Bookkeeping) -> None:
-    """Forget which files were loaded: what they made is gone."""
+    """Delete the record of loaded files, because the data is gone."""
     delete_metadata(connection, bookkeeping, _PREFIX)
 
 
@@ -100,54 +100,54 @@ def _run_all(
     texts: dict[Path, str],
     observer: Observer,
 ) -> dict[Path, float]:
-    """Run every file in the open transaction; returns how long each took, seconds."""
-    sure = {path: _keeps_transaction(connection, path, text) for path, text in texts.items()}
-    if not all(sure.values()):
+    """Run every file in the open transaction. Return the seconds that each took."""
+    is_safe = {path: _keeps_transaction(connection, path, text) for path, text in texts.items()}
+    if not all(is_safe.values()):
         connection.execute(GUARD_TABLE)
     seconds = {}
     for number, (path, text) in enumerate(texts.items()):
         observer.progress(path.name, number)
         began = time.monotonic()
-        run = _run if sure[path] else _run_guarded
+        run = _run if is_safe[path] else _run_guarded
         run(connection, database, path, text)
         seconds[path] = time.monotonic() - began
     return seconds
 
 
 def _keeps_transaction(connection: psycopg.Connection, path: Path, text: str) -> bool:
-    """Tell whether a file surely leaves the transaction open; False if that cannot be known.
+    """Return whether a file certainly leaves the transaction open; False if unknown.
 
     Raises:
-        CommandFailed: It begins or ends a transaction.
+        CommandFailed: The file begins or ends a transaction.
     """
     if connection.info.parameter_status("standard_conforming_strings") != "on":
-        return False  # the parser would see other strings than the server
+        return False  # the parser and the server would read strings differently
     lowered = text.lower()
     if not any(word in lowered for word in TRANSACTION_WORDS):
         return True
     from larp_cli.postgres.sql.effects import find_effects
     from larp_cli.postgres.sql.statements import read_statements
 
-    surely = True
+    is_certain = True
     for statement in read_statements(text):
         effects = find_effects(statement)
         if effects is None:
-            # A COMMIT of a newer grammar, or a script that could not even be split.
+            # It may be a COMMIT in a newer grammar, or a script that could not be split.
             may_end = statement.text.lower().startswith(TRANSACTION_WORDS)
-            surely &= not may_end and statement.text != text.strip()
+            is_certain &= not may_end and statement.text != text.strip()
         elif effects.controls_transaction:
             line = text.count("\n", 0, statement.start) + 1
             raise _breaks_transaction(
                 f"{path}, line {line}: {statement.text} is not allowed,"
                 " because all files share one transaction; nothing was loaded"
             )
-    return surely
+    return is_certain
 
 
 def _run_guarded(
     connection: psycopg.Connection, database: ManagedDatabase, path: Path, text: str
 ) -> None:
-    """Run a file that may hold a COMMIT, so that it fails."""
+    """Run a file that may contain a COMMIT, and make that COMMIT fail."""
     connection.execute(GUARD_ROW)
     _run(connection, database, path, text)
     if connection.execute("SELECT to_regclass('pg_temp.larp_seeding')").fetchone() == (None,):
@@ -157,17 +157,17 @@ def _run_guarded(
 
 def _run(connection: psycopg.Connection, database: ManagedDatabase, path: Path, text: str) -> None:
     try:
-        # Without parameters psycopg uses the simple protocol, which takes a whole script.
+        # Without parameters psycopg uses the simple protocol, which accepts a whole script.
         connection.execute(text.encode())
     except psycopg.Error as error:
         if error.diag.constraint_name == "larp_seeding_goes_on":
             raise _ends_transaction(path, "nothing was loaded") from error
         failure = translate(error, database.url)
         kind = Locked if isinstance(failure, Locked) else CommandFailed
-        message = f"{path}{_line_of(error, text)}: {failure.message}; nothing was loaded"
+        message = f"{path}{_format_line(error, text)}: {failure.message}; nothing was loaded"
         raise kind(message, hint=failure.hint if kind is Locked else None) from error
     if connection.info.transaction_status is not pq.TransactionStatus.INTRANS:
-        raise _ends_transaction(path, "only what stands after its ROLLBACK was loaded")
+        raise _ends_transaction(path, "only the statements after its ROLLBACK were loaded")
 
 
 def _ends_transaction(path: Path, outcome: str) -> CommandFailed:
@@ -178,7 +178,7 @@ def _breaks_transaction(message: str) -> CommandFailed:
     return CommandFailed(message, hint="remove BEGIN, COMMIT and ROLLBACK from the seed files")
 
 
-def _line_of(error: psycopg.Error, text: str) -> str:
+def _format_line(error: psycopg.Error, text: str) -> str:
     position = error.diag.statement_position
     if position is None:
         return ""
@@ -191,8 +191,10 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the seed file {path} cannot be read: {error}") from error
     if "\0" in text:
-        # libpq would take it for the end, and leave out the rest without a word.
-        raise ConfigurationError(f"the seed file {path} cannot be read: it holds a NUL character")
+        # libpq would stop there and silently ignore the rest.
+        raise ConfigurationError(
+            f"the seed file {path} cannot be read: it contains a NUL character"
+        )
     return text
 
 

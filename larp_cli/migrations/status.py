@@ -1,4 +1,4 @@
-"""Where a database stands: server, schema, revision, mutex, invalid indexes."""
+"""The state of a database: server, schema, revisions, migration lock, invalid indexes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def migration_status(database: Database, project: Project) -> MigrationStatus:
-    """Look, without a lock and without changing anything.
+    """Read the state of the database, without taking a lock or changing anything.
 
     Raises:
         DatabaseUnreachable: The database did not answer.
@@ -28,7 +28,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
     """
     with open_control(database, project) as control:
         current, connection, managed = control.read_heads(), control.connection, control.database
-        standing = standing_of(project, current)
+        standing = compare_revisions(project, current)
         ledger = Ledger(managed.bookkeeping)
         return MigrationStatus(
             server=catalog.server_facts(connection, database),
@@ -47,7 +47,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
 
 
 def _invalid_indexes(control: ControlSession) -> tuple[str, ...]:
-    """Name the invalid indexes; those of another schema than the version table's with theirs."""
+    """List the invalid indexes, qualified if they are not in the version table's schema."""
     ours = control.database.schema
     found = catalog.invalid_indexes(control.connection, ours if control.project.own else None)
     return tuple(name if schema == ours else f"{schema}.{name}" for schema, name in found)
@@ -55,7 +55,7 @@ def _invalid_indexes(control: ControlSession) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Stamped revisions held against those on disk."""
+    """The current revisions of a database, compared with the revision files."""
 
     state: DatabaseState
     heads: tuple[str, ...]
@@ -63,8 +63,8 @@ class Standing:
     unknown: tuple[str, ...] = ()
 
 
-def standing_of(project: Project, current: tuple[str, ...]) -> Standing:
-    """Compare the stamped revisions with those on disk; at head without asking Alembic.
+def compare_revisions(project: Project, current: tuple[str, ...]) -> Standing:
+    """Compare the current revisions of a database with the revision files.
 
     Raises:
         ConfigurationError: The revision files cannot be read.
@@ -82,7 +82,7 @@ def standing_of(project: Project, current: tuple[str, ...]) -> Standing:
 
 
 def migration_history(database: Database, project: Project) -> History:
-    """List the revisions on disk, and which of them the database has.
+    """List the revisions with whether they are applied, and the ledger.
 
     Raises:
         DatabaseUnreachable: The database did not answer.

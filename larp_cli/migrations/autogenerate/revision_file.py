@@ -31,7 +31,7 @@ from larp_cli.migrations.autogenerate.compare import (
 from larp_cli.migrations.control import open_control
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.revisions import describe_revision
-from larp_cli.migrations.status import standing_of
+from larp_cli.migrations.status import compare_revisions
 from larp_cli.results import DatabaseState, RevisionFile
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _staging(project: Project) -> Iterator[tuple[ScriptDirectory, Path]]:
 
 def _require_at_head(database: Database, project: Project) -> None:
     with open_control(database, project) as control:
-        standing = standing_of(project, control.read_heads())
+        standing = compare_revisions(project, control.read_heads())
     if standing.state is DatabaseState.AHEAD:
         raise Refused(
             f"{database.name} is ahead of this code: {', '.join(standing.unknown)}",

@@ -171,7 +171,7 @@ def test_the_hint_says_what_can_be_written_and_what_is_hand_work(
     added, removed = check(larp, "-c", project.config).result["findings"]
 
     assert added["hint"].startswith("larp db revision ")
-    assert removed["hint"].startswith("write it by hand: larp db revision ")
+    assert removed["hint"].startswith("write it yourself: larp db revision ")
     assert " --empty " in removed["hint"]
 
 
