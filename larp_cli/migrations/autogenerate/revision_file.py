@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from larp_cli.errors import ConfigurationError, Locked, Refused, UsageError
 from larp_cli.migrations.alembic_api import (
@@ -157,28 +158,31 @@ def _writing_to(versions: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone(versions: Path) -> Iterator[None]:
-    """Let one author at a time in: a second one would build on the same head.
+    """Let one author at a time in: a second one would follow the same head.
 
     Raises:
         Locked: Another one did not end in time.
     """
-    descriptor = os.open(versions, os.O_RDONLY)
+    path = _lock_file(versions)
+    lock = FileLock(path, timeout=OTHER_AUTHOR_WAIT)
     try:
-        deadline = time.monotonic() + OTHER_AUTHOR_WAIT
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= deadline:
-                    raise Locked(
-                        f"another larp db revision is writing to {versions}",
-                        hint="let it end, then try again",
-                    ) from error
-                time.sleep(0.05)
+        lock.acquire()
+    except Timeout as error:
+        raise Locked(
+            f"another larp db revision is writing to {versions}",
+            hint="wait for it to end, then try again",
+        ) from error
+    try:
         yield
     finally:
-        os.close(descriptor)
+        path.unlink(missing_ok=True)  # while it is locked: who waits for it notices
+        lock.release()
+
+
+def _lock_file(versions: Path) -> Path:
+    """Name the lock file of a directory; inside the project it might be committed."""
+    key = hashlib.sha256(bytes(versions.resolve())).hexdigest()[:16]
+    return Path(tempfile.gettempdir(), f"larp-revision-{os.getuid()}-{key}.lock")
 
 
 @contextlib.contextmanager
@@ -279,9 +283,18 @@ def _format(path: Path, script: ScriptDirectory) -> None:
 
 
 def _publish(staged: Path, staging: Path, versions: Path) -> Path:
-    """Move the finished file to where Alembic reads it, in one step."""
+    """Put the finished file where Alembic reads it, in one step.
+
+    That may be another file system than the scripts', so the step begins in the same
+    directory, under a name that Alembic does not read.
+    """
     path = versions / staged.relative_to(staging)
     if path.exists():
         raise Refused(f"{path} exists already", hint="give the revision another message")
     path.parent.mkdir(parents=True, exist_ok=True)
-    return staged.replace(path)
+    draft = path.with_name(f".{path.name}.larp-new")
+    try:
+        shutil.copy(staged, draft)
+        return draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from larp_cli.errors import ExitCode
 from tests.conftest import ROOT, Larp
@@ -54,6 +58,37 @@ def test_a_project_of_others_may_have_several_places(larp: Larp, build: Build, e
     assert path.parents[1] == theirs.directory / "two"
     assert path.name == "second.py"
     assert outcome.result["down_revisions"] == ["first"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A directory on another file system than the project's."""
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared) as directory:
+        yield Path(directory)
+
+
+def test_revisions_may_be_on_another_file_system(
+    larp: Larp, build: Build, empty: str, elsewhere: Path
+) -> None:
+    """Such as a volume of its own; the file has the permissions of any new file."""
+    theirs = build(models=ALONE)
+    shutil.copy(ROOT / "alembic" / "script.py.mako", theirs.directory / "scripts")
+    ini = Path(theirs.config)
+    place = f"version_locations = {elsewhere}\n"
+    ini.write_text(ini.read_text().replace("[alembic]\n", f"[alembic]\n{place}"))
+    plain = elsewhere / "plain.txt"
+    plain.touch()
+
+    first = write(larp, "first", "--empty", "-c", theirs.config)
+    second = write(larp, "second", "--empty", "-c", theirs.config)
+
+    paths = [Path(outcome.result["path"]) for outcome in (first, second)]
+    assert second.result["down_revisions"] == [first.result["revision"]]
+    assert {path for path in elsewhere.iterdir() if path.name != "__pycache__"} == {plain, *paths}
+    assert {path.stat().st_mode for path in paths} == {plain.stat().st_mode}
 
 
 def test_several_heads_have_to_be_merged_first(larp: Larp, build: Build, empty: str) -> None:
