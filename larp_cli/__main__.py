@@ -1,7 +1,6 @@
 """``python -m larp_cli``, and the ``larp`` script."""
 
 import gc
-import os
 import signal
 import sys
 from types import FrameType
@@ -18,8 +17,6 @@ def run() -> None:
     open_standard_streams()
     signal.signal(signal.SIGTERM, _terminate)  # PID 1 would not hear it without a handler
     gc.set_threshold(GARBAGE_THRESHOLD)
-    # Looking for plugins of pydantic reads the metadata of every installed package.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         from larp_cli.cli.main import main
 
