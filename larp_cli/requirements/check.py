@@ -48,7 +48,7 @@ def check(
 
 def _findings(project: LockedProject) -> Iterator[LockFinding]:
     if is_interrupted(project.root):
-        message = "an update was killed while it published; the next one finishes it"
+        message = "an update was killed while it wrote the files; the next update finishes it"
         yield LockFinding(code="interrupted", message=message)
     read: list[LockFile] = []
     for target in project.targets:
@@ -81,7 +81,7 @@ def _text(path: Path) -> str | LockFinding:
 
 def _file_findings(target: Target, text: str, locked: LockFile) -> Iterator[LockFinding]:
     if "\r" in text:
-        message = f"{target.path} has lines that do not end as those of larp do"
+        message = f"{target.path} has other line endings than larp writes"
         yield LockFinding(code="line_ends", message=message)
     yield from text_findings(target, text, ())
     yield from wanted_findings(target, locked)
@@ -112,5 +112,5 @@ def _outdated(
                 f" ({change.before or 'nothing'} → {change.after or 'nothing'})",
             )
         if file.rewritten and not file.changes:
-            message = f"{file.path} would have the same pins and other comments"
+            message = f"{file.path} would get the same pins with other comments"
             yield LockFinding(code="outdated", message=message)

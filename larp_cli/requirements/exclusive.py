@@ -32,13 +32,13 @@ def exclusive(project: LockedProject, observer: Observer) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise Locked(
-            f"another update is at work in {project.root}",
-            hint="wait for it to end, then: larp requirements update",
+            f"another update is running in {project.root}",
+            hint="retry when it has finished: larp requirements update",
         ) from error
     except OSError as error:
         raise ConfigurationError(
-            f"nothing can be written in {project.root}: {error.strerror}",
-            hint="see who may write there; larp requirements check only reads",
+            f"cannot write to {project.root}: {error.strerror}",
+            hint="check the permissions; larp requirements check only reads",
         ) from error
     try:
         _clear_up(project, observer)
@@ -56,10 +56,10 @@ def exclusive(project: LockedProject, observer: Observer) -> Iterator[None]:
 def _clear_up(project: LockedProject, observer: Observer) -> None:
     try:
         if recover(project.root):
-            observer.note("an update that was killed while it published has been finished")
+            observer.note("finished an update that was killed while it wrote the files")
     except OSError as error:
         raise CommandFailed(
-            f"an update was killed while it published, and cannot be finished: {error.strerror}",
-            hint="make room, or see who may write there; then: larp requirements update",
+            f"cannot finish an update that was killed while it wrote the files: {error.strerror}",
+            hint="free disk space or fix the permissions, then: larp requirements update",
         ) from error
     sweep(project.root, tuple(target.path for target in project.targets))

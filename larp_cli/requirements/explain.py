@@ -51,7 +51,7 @@ def explain_failure(said: str, constrained_by: str | None = None) -> Failure:
         return Failure(FailureKind.INDEX, "the package index cannot be reached", NETWORK)
     if replaced := pip_api.find_replaced_file(said):
         name, version = replaced  # never accepted silently: this is what hashes are for
-        told = f"the index has another {name} {version} than the one that is locked"
+        told = f"the index has another file for {name} {version} than the locked one"
         hint = f"if you trust it: larp requirements update --upgrade-package {name}"
         return Failure(FailureKind.OTHER, told, hint)
     return (
@@ -80,7 +80,7 @@ def _explain_refusal(said: str) -> Failure | None:
     status = pip_api.find_refusal(said) or uv_api.find_denied_status(said)
     if status is None:
         return None
-    return Failure(FailureKind.INDEX, f"the package index refuses us ({status})", NETWORK)
+    return Failure(FailureKind.INDEX, f"the package index rejected the request ({status})", NETWORK)
 
 
 def _explain_missing(said: str) -> Failure | None:
@@ -102,7 +102,7 @@ def _find_missing(said: str) -> str | None:
 
 def _repeat_last(said: str) -> Failure:
     if _FULL.search(said):
-        hint = "make room, then: larp requirements update"
+        hint = "free disk space, then: larp requirements update"
         return Failure(FailureKind.OTHER, "the disk is full", hint)
     last = [line.strip() for line in said.splitlines() if line.strip()]
     told = last[-1] if last else "the resolver said nothing"

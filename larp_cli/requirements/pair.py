@@ -79,11 +79,11 @@ def compile_pair(
             pair = work.compile_both()
         except OSError as error:
             raise CommandFailed(
-                f"nothing could be compiled, and nothing was changed: {error.strerror}",
-                hint="make room, or see who may write there; then: larp requirements update",
+                f"cannot compile, and changed nothing: {error.strerror}",
+                hint="free disk space or fix the permissions, then: larp requirements update",
             ) from error
     unknown = upgraded - parse(pair.dev).pins.keys()
-    notes = [f"there is no {name} to upgrade" for name in sorted(unknown)]
+    notes = [f"{name} is not in the lock files, so it was not upgraded" for name in sorted(unknown)]
     return replace(pair, notes=(*pair.notes, *notes))
 
 
@@ -93,8 +93,8 @@ def _workspace(inside: Path | None) -> Iterator[Path]:
         made = tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=inside, ignore_cleanup_errors=True)
     except OSError as error:
         raise CommandFailed(
-            f"no directory can be made to compile in: {error.strerror}",
-            hint="make room, or set TMPDIR",
+            f"cannot create a temporary directory: {error.strerror}",
+            hint="free disk space, or set TMPDIR",
         ) from error
     with made as directory:
         yield Path(directory)
@@ -199,7 +199,7 @@ class PairCompiler:
             new = compiled.pins.get(pin.name)
             if new is not None and new.version != pin.version:
                 note = f"{pin.name} {pin.version} in {job.target.path} could not be kept"
-                self._notes.append(f"{note}, and is {new.version} now")
+                self._notes.append(f"{note}; it is now {new.version}")
                 self._observer.note(self._notes[-1])
 
 
@@ -221,6 +221,6 @@ def _names(packages: tuple[str, ...]) -> set[str]:
         return {str(canonicalize_name(Requirement(package).name)) for package in packages}
     except InvalidRequirement as error:
         raise UsageError(
-            f"--upgrade-package takes names of packages: {', '.join(packages)}",
+            f"--upgrade-package takes package names, not {', '.join(packages)}",
             hint="larp requirements update --upgrade-package NAME",
         ) from error

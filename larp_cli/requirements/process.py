@@ -44,8 +44,8 @@ class ResolverProcess:
             said, _ = self._process.communicate(told, timeout=LONGEST_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise CommandFailed(
-                f"the resolver did not end within {LONGEST_SECONDS:g} s",
-                hint="say more exactly in pyproject.toml what fits",
+                f"the resolver did not finish within {LONGEST_SECONDS:g} s",
+                hint="narrow the version ranges in pyproject.toml",
             ) from error
         finally:
             self.end()

@@ -89,7 +89,7 @@ def read_project(root: Path) -> LockedProject:
     places = {(root / path).resolve() for path in (main_path, dev_path)}
     if len(places) < 2 or root.resolve() / "pyproject.toml" in places:
         raise ConfigurationError(
-            f"{main_path} and {dev_path} have to be two files of their own", hint=_EXAMPLE
+            f"{main_path} and {dev_path} must be two different files", hint=_EXAMPLE
         )
     both = tuple(dict.fromkeys((*dev_extras, *main_extras)))
     return LockedProject(
@@ -106,11 +106,13 @@ def _load(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(
-            f"there is no {path}", hint="go to the project, or name it: --project DIR"
+            f"{path} does not exist",
+            hint="run it in the project, or give its directory: --project DIR",
         ) from error
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}", hint="name the project's directory"
+            f"{path} cannot be read: {error.strerror}",
+            hint="give the directory of the project: --project DIR",
         ) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(
@@ -201,7 +203,7 @@ def _wanted(extras: tuple[str, ...], declared: _Declared) -> Iterator[Requiremen
             new = {canonicalize_name(extra) for extra in item.extras} - seen
             unknown = [] if declared.is_computed else sorted(new - declared.optional.keys())
             if unknown:
-                raise _wrong(f"{text!r} names no extra of this project", "correct it")
+                raise _wrong(f"{text!r} names no extra of this project", "correct the name")
             todo += sorted(new)
             seen |= new
         if todo:

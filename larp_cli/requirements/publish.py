@@ -124,8 +124,8 @@ def _take_back(root: Path, before: Contents) -> None:
         recover(root)
     except OSError as error:
         failure = CommandFailed(
-            f"the lock files may be published in part: {error.strerror}",
-            hint="see who may write there; then: larp requirements update, which finishes it",
+            f"possibly only one lock file was written: {error.strerror}",
+            hint="fix the permissions, then larp requirements update finishes it",
         )
         failure.changed = True
         raise failure from error
@@ -134,8 +134,8 @@ def _take_back(root: Path, before: Contents) -> None:
 
 def _as_they_were(error: OSError) -> CommandFailed:
     return CommandFailed(
-        f"the lock files cannot be written, and are as they were: {error.strerror}",
-        hint="make room, or see who may write there; then: larp requirements update",
+        f"cannot write the lock files, and left them unchanged: {error.strerror}",
+        hint="free disk space or fix the permissions, then: larp requirements update",
     )
 
 

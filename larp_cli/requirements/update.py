@@ -50,7 +50,7 @@ def update(
     began = time.monotonic()
     project = read_project(root)
     if dry_run and is_interrupted(project.root):
-        observer.note("an update was killed while it published; the next one finishes it")
+        observer.note("an update was killed while it wrote the files; the next update finishes it")
     with nullcontext() if dry_run else exclusive(project, observer):
         if keep > 0 and not dry_run:
             backups.prepare()
@@ -60,7 +60,7 @@ def update(
         is_written = before != pair.texts and not dry_run
         backup = None
         if is_written:
-            observer.started("publishing both files")
+            observer.started("writing both files")
             backup = _put(project, before, pair.texts, backups, keep)
     return RequirementsUpdated(
         project=project.root,
@@ -107,7 +107,7 @@ def roll_back(
         other = [path for target in project.targets if (path := str(target.path)) not in texts]
         if other:
             raise ConfigurationError(
-                f"the backup {name} is of other files: it has no {other[0]}",
+                f"the backup {name} contains other files: it has no {other[0]}",
                 hint="larp requirements update",
             )
         before = old_texts(project)
@@ -191,8 +191,8 @@ def _require_sound(
     if findings:
         told = "; ".join(list(dict.fromkeys(finding.message for finding in findings))[:5])
         raise CommandFailed(
-            f"what was resolved is not fit to be published, and nothing was changed: {told}",
-            hint="see whether pyproject.toml refers to a path or a URL",
+            f"the resolved files are not valid, and nothing was changed: {told}",
+            hint="check whether pyproject.toml refers to a path or a URL",
         )
 
 

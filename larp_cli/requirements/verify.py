@@ -34,7 +34,7 @@ def pair_findings(
     for name, pin in main.pins.items():
         other = dev.pins.get(name)
         if other is None:
-            message = f"{name} is in {project.main.path} and not in {project.dev.path}"
+            message = f"{name} is in {project.main.path} but not in {project.dev.path}"
             yield LockFinding(code="not_in_dev", message=message)
         elif other.version != pin.version:
             yield LockFinding(
@@ -83,7 +83,7 @@ def text_findings(target: Target, text: str, private: tuple[str, ...]) -> Iterat
 def wanted_findings(target: Target, locked: LockFile) -> Iterator[LockFinding]:
     """Hold a file against what ``pyproject.toml`` asks for, without an index."""
     if target.fingerprint is not None and locked.inputs != target.fingerprint:
-        message = f"{target.path} was compiled from another pyproject.toml"
+        message = f"pyproject.toml has changed since {target.path} was compiled"
         if locked.inputs is None:
             message = f"{target.path} does not say what it was compiled from"
         yield LockFinding(code="stale", message=message)

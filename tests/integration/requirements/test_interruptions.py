@@ -251,7 +251,7 @@ def test_of_two_updates_one_works_and_the_other_is_told(
         first.communicate(timeout=60)
 
     assert second.exit_code == third.exit_code == ExitCode.LOCKED
-    assert "another update is at work" in second.stderr
+    assert "another update is running" in second.stderr
     assert dry.exit_code == ExitCode.OK
     assert first.returncode == ExitCode.OK
     assert "click==8.3 " in project.main

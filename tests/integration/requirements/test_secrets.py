@@ -75,7 +75,7 @@ def test_an_index_that_refuses_leaves_no_trace(
     outcome = larp("requirements", "update", "--debug", env={**OPEN, "PIP_INDEX_URL": wrong})
 
     assert outcome.exit_code == ExitCode.FAILURE
-    assert "the package index refuses us (401)" in outcome.stderr
+    assert "the package index rejected the request (401)" in outcome.stderr
     assert_no_trace(outcome, project.root)
 
 

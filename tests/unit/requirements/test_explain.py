@@ -37,8 +37,12 @@ UV = "error: No solution found when resolving dependencies\n  cause: Because "
         (f"DistributionNotFound: {MISSING}no", FailureKind.MISSING, "the index has no no"),
         (f"{RETRIES}{MISSING}no\n", FailureKind.INDEX, "cannot be reached"),
         (f"{RETRIES[:70]}\n{MISSING}no\n", FailureKind.MISSING, "the index has no no"),
-        (f"401 Error, Credentials not correct\n{MISSING}x", FailureKind.INDEX, "refuses us (401)"),
-        ("403 Client Error: Forbidden", FailureKind.INDEX, "refuses us (403)"),
+        (
+            f"401 Error, Credentials not correct\n{MISSING}x",
+            FailureKind.INDEX,
+            "rejected the request (401)",
+        ),
+        ("403 Client Error: Forbidden", FailureKind.INDEX, "rejected the request (403)"),
         (f"403 Client Error: Forbidden\n{CAUSED}", FailureKind.CONFLICT, "alpha 1.0 needs xray<2"),
         (
             f"{UV}all of a depend on x<2\n  we stop.\n\nhint: z",

@@ -49,8 +49,8 @@ def test_what_is_wrong_is_told(tmp_path: Path, text: str, message: str) -> None:
         ("main = { file = '' }", "not a file name"),
         ("main = { file = '/etc/passwd' }", "not below the project"),
         ("main = { file = 'a/../../x.txt' }", "not below the project"),
-        ("main = { file = 'pyproject.toml' }", "two files of their own"),
-        ("main = { file = './requirements-dev.txt' }", "two files of their own"),
+        ("main = { file = 'pyproject.toml' }", "must be two different files"),
+        ("main = { file = './requirements-dev.txt' }", "must be two different files"),
         ("main = { extras = 'dev' }", "extras is not a list"),
         ("main = { extras = ['serve'] }", "the extra 'serve', which is not in"),
     ],
@@ -78,7 +78,7 @@ def test_two_names_of_one_file_are_refused(tmp_path: Path) -> None:
     project = LockableProject(tmp_path).wants()
     (tmp_path / "requirements.txt").symlink_to("requirements-dev.txt")
 
-    with pytest.raises(ConfigurationError, match="two files of their own"):
+    with pytest.raises(ConfigurationError, match="must be two different files"):
         read_project(project.root)
 
 

@@ -51,7 +51,7 @@ def test_a_rename_that_is_refused_takes_the_first_one_back(
     """Where only the second file cannot be replaced, the first is the old one again."""
     failing_at(monkeypatch, "dev.txt")
 
-    with pytest.raises(CommandFailed, match="are as they were: Operation not permitted"):
+    with pytest.raises(CommandFailed, match="left them unchanged: Operation not permitted"):
         publish(root, {MAIN: b"new", DEV: b"new"})
 
     assert contents(root) == ["old", "old"]
@@ -85,7 +85,7 @@ def test_what_can_be_neither_finished_nor_undone_is_told_and_kept_for_the_next_r
             replace(source, target)
 
         patch.setattr(os, "replace", fail_from_the_second_file_on)
-        with pytest.raises(CommandFailed, match="may be published in part") as told:
+        with pytest.raises(CommandFailed, match="possibly only one lock file was written") as told:
             publish(root, {MAIN: b"new", DEV: b"new"})
     assert told.value.changed
     assert is_interrupted(root)
