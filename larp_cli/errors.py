@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import ClassVar
 
@@ -117,3 +118,29 @@ class Terminated(LarpError):
     """SIGTERM stopped the command at a safe point."""
 
     exit_code = ExitCode.TERMINATED
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal stopped the work, and the work says how far it got.
+
+    Raise it ``from`` the signal. A KeyboardInterrupt like the signal itself, so that every
+    library lets it through.
+    """
+
+    def __init__(self, message: str, *, changed: bool) -> None:
+        super().__init__(message)
+        self.message = message
+        self.changed = changed
+        """Whether something was changed before, and stays changed."""
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """List an exception and everything that led to it, the newest first."""
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [error]
+    while todo:
+        cause = todo.pop()
+        if cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
+            todo += [cause.__context__, cause.__cause__]
+            yield cause

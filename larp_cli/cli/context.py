@@ -14,7 +14,7 @@ from larp_cli.cli.options import ConsentOptions, OutputFormat, SharedOptions
 from larp_cli.cli.signals import DeadlineSignal, TerminationSignal, signals_as_exceptions
 from larp_cli.cli.streams import OutputLost, write_result
 from larp_cli.cli.terminal import Terminal
-from larp_cli.errors import ExitCode, LarpError
+from larp_cli.errors import ExitCode, LarpError, Stopped, causes_of
 from larp_cli.redaction import Redactor
 from larp_cli.system.streams import write_to_stderr
 
@@ -201,14 +201,8 @@ class Context:
                     yield
                 finally:
                     signals.held = True
-        except TerminationSignal as signal:
-            raise _stopped(errors.Terminated, "stopped by SIGTERM", signal) from signal
-        except DeadlineSignal as signal:
-            late = errors.DatabaseUnreachable if uses_database else errors.CommandFailed
-            hint = "give it longer with --timeout SECONDS"
-            raise _stopped(late, f"not finished within {timeout:g} s", signal, hint) from signal
         except KeyboardInterrupt as signal:
-            raise _stopped(errors.Interrupted, "stopped by SIGINT", signal) from signal
+            raise _explain_signal(signal, timeout, uses_database=uses_database) from signal
         except SystemExit as ended:  # larp would end without a message, even as a success
             message = f"something in the command called sys.exit({ended.code!r})"
             raise errors.CommandFailed(message) from ended
@@ -276,17 +270,23 @@ class Context:
         write_to_stderr(self.redact(text))
 
 
-def _stopped(
-    kind: type[LarpError], message: str, signal: KeyboardInterrupt, hint: str | None = None
+def _explain_signal(
+    signal: KeyboardInterrupt, timeout: float | None, *, uses_database: bool
 ) -> LarpError:
-    """Tell a signal with what the work says about the place where it was stopped."""
-    told = [message]
-    changed = False
-    reminded: BaseException | None = signal
-    while reminded is not None:  # the first of several is the one to which the work has said it
-        told += getattr(reminded, "__notes__", ())
-        changed = changed or getattr(reminded, "changed", False)
-        reminded = reminded.__context__
-    error = kind("; ".join(told), hint=hint)
-    error.changed = changed
+    """Say which signal stopped the command, and how far the work got by its own account."""
+    # A signal is raised again while the work ends, so the account may be in what led to it.
+    causes = [cause for cause in causes_of(signal) if isinstance(cause, KeyboardInterrupt)]
+    stopped = next((cause for cause in causes if isinstance(cause, Stopped)), None)
+    newest = next((cause for cause in causes if not isinstance(cause, Stopped)), signal)
+    account = f"; {stopped.message}" if stopped is not None else ""
+    error: LarpError
+    if isinstance(newest, TerminationSignal):
+        error = errors.Terminated(f"stopped by SIGTERM{account}")
+    elif isinstance(newest, DeadlineSignal):
+        late = errors.DatabaseUnreachable if uses_database else errors.CommandFailed
+        hint = "give it longer with --timeout SECONDS"
+        error = late(f"not finished within {timeout:g} s{account}", hint=hint)
+    else:
+        error = errors.Interrupted(f"stopped by SIGINT{account}")
+    error.changed = stopped is not None and stopped.changed
     return error

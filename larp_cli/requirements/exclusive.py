@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from larp_cli.errors import CommandFailed, ConfigurationError, Locked
+from larp_cli.errors import CommandFailed, ConfigurationError, Locked, Stopped
 from larp_cli.requirements.project import LockedProject
 from larp_cli.requirements.publish import recover, sweep
 
@@ -43,10 +43,10 @@ def exclusive(project: LockedProject, observer: Observer) -> Iterator[None]:
     try:
         _clear_up(project, observer)
         yield
-    except KeyboardInterrupt as signal:
-        if not getattr(signal, "changed", False):
-            signal.add_note("the lock files are as they were")
+    except Stopped:
         raise
+    except KeyboardInterrupt as signal:
+        raise Stopped("the lock files are as they were", changed=False) from signal
     finally:
         # Removed while it is held, so that a process that waits for it notices.
         (project.root / LOCK).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from larp_cli.errors import CommandFailed
+from larp_cli.errors import CommandFailed, Stopped
 from larp_cli.system.files import sync, write_synced
 
 JOURNAL = Path(".larp-requirements.json")
@@ -34,7 +34,7 @@ def publish(root: Path, contents: Contents) -> None:
 
     Raises:
         CommandFailed: They could not be written, and are as they were.
-        KeyboardInterrupt: With ``changed`` where that came too late.
+        Stopped: A signal came too late: they are written.
     """
     before = {path: _content(root / path) for path in contents}
     try:
@@ -45,9 +45,7 @@ def publish(root: Path, contents: Contents) -> None:
         recover(root)
     except KeyboardInterrupt as signal:  # too late to go back: what is begun is finished first
         recover(root)
-        signal.changed = True  # type: ignore[attr-defined]
-        signal.add_note("both lock files are published")
-        raise
+        raise Stopped("both lock files are published", changed=True) from signal
     except OSError as error:
         _take_back(root, before)
         raise _as_they_were(error) from error

@@ -12,13 +12,14 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from larp_cli.bookkeeping.ledger import Ledger, Run
-from larp_cli.errors import ConfigurationError, LarpError, Locked
+from larp_cli.errors import ConfigurationError, LarpError, Locked, Stopped, causes_of
 from larp_cli.migrations.alembic_api import commit_revision, commits_itself
 from larp_cli.migrations.run.failure import StoppedRun, describe_error
 from larp_cli.migrations.run.lock_monitor import Watch
@@ -84,8 +85,7 @@ class Runner:
             try:
                 self._run_all(todo, direction)
             except KeyboardInterrupt as signal:
-                self._tell_interruption(self._stop(todo, direction, invalid), signal)
-                raise
+                raise self._interruption(self._stop(todo, direction, invalid)) from signal
             except Exception as error:
                 raise self._failure(self._stop(todo, direction, invalid), error) from error
             self._observer.finished("")
@@ -112,8 +112,11 @@ class Runner:
                         self._partly = worker.partly_committed
                         self._blockers = watch.blockers
                         self._concurrently = worker.runs_concurrently
-                        if (signal := _signal_behind(error)) is not None:
-                            raise signal from None
+                        # Alembic's autocommit_block goes back into a transaction even then, on
+                        # a connection that SQLAlchemy has given up: that error hides the signal.
+                        for cause in causes_of(error):
+                            if isinstance(cause, KeyboardInterrupt):
+                                raise cause from None
                         if not isinstance(error, Exception):
                             raise
                         worker.rollback()
@@ -252,11 +255,13 @@ class Runner:
         noted = self._write_down(stop, RunOutcome.FAILED, reason)
         return stop.failure(cause, reason, noted=noted)
 
-    def _tell_interruption(self, stop: StoppedRun, signal: KeyboardInterrupt) -> None:
-        signal.changed = stop.changed  # type: ignore[attr-defined]
-        signal.add_note(stop.interruption())
-        self._observer.note(stop.interruption())
-        self._write_down(stop, RunOutcome.INTERRUPTED, "interrupted")
+    def _interruption(self, stop: StoppedRun) -> Stopped:
+        """Report and record where a signal stopped the run."""
+        message = stop.interruption()
+        with suppress(KeyboardInterrupt):  # the signal is raised again while this takes long
+            self._observer.note(message)
+            self._write_down(stop, RunOutcome.INTERRUPTED, "interrupted")
+        return Stopped(message, changed=stop.changed)
 
     def _warn_of_invalid_indexes(self) -> None:
         """Name those that are invalid though all went well: written at each change, never read."""
@@ -299,25 +304,6 @@ def _call_after_each(callback: Callable[..., None], options: dict[str, Any]) -> 
     theirs = options.get("on_version_apply") or ()
     theirs = (theirs,) if callable(theirs) else tuple(theirs)
     options["on_version_apply"] = (*theirs, callback)
-
-
-def _signal_behind(error: BaseException) -> KeyboardInterrupt | None:
-    """Find the signal that an error on the way out has hidden.
-
-    Alembic's ``autocommit_block`` goes back into a transaction even then, on a connection
-    that SQLAlchemy has given up, and that fails.
-    """
-    seen: set[int] = set()
-    todo: list[BaseException | None] = [error]
-    while todo:
-        cause = todo.pop()
-        if cause is None or id(cause) in seen:
-            continue
-        if isinstance(cause, KeyboardInterrupt):
-            return cause
-        seen.add(id(cause))
-        todo += [cause.__context__, cause.__cause__]
-    return None
 
 
 def _still_locked(locked: Locked, watch: Watch, attempts: int) -> Locked:

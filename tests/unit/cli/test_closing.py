@@ -79,17 +79,27 @@ def test_the_deadline_does_not_count_while_closing(capsys: pytest.CaptureFixture
         (TerminationSignal, "stopped by SIGTERM; committed before it: r1"),
     ],
 )
-def test_the_error_says_what_the_work_noted_on_the_signal(
-    kind: type[KeyboardInterrupt], message: str
+@pytest.mark.parametrize("reminded", [False, True])
+def test_the_error_says_how_far_the_work_got(
+    kind: type[KeyboardInterrupt], message: str, reminded: bool
 ) -> None:
-    """What is committed stands in the error itself, which --quiet leaves."""
-    stopped = kind()
-    stopped.add_note("committed before it: r1")
+    """It stands in the error itself, which --quiet leaves, even if the signal is raised again."""
+
+    def work() -> None:
+        try:
+            raise kind
+        except KeyboardInterrupt as signal:
+            raise errors.Stopped("committed before it: r1", changed=True) from signal
 
     with (
         pytest.raises(errors.LarpError) as caught,
         Context().running(None, uses_database=False),
     ):
-        raise stopped
+        try:
+            work()
+        finally:
+            if reminded:
+                raise kind
 
     assert caught.value.message == message
+    assert caught.value.changed
