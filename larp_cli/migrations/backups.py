@@ -1,4 +1,4 @@
-"""Backing up the schema, and putting a backup in its place."""
+"""Back up the schema, and replace it with a backup."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 
 def back_up(workspace: Workspace, *, path: Path | None, directory: Path, force: bool) -> BackedUp:
-    """Dump the project's schema into a file, and read the file back.
+    """Dump the project's schema to a file, and verify the file.
 
-    It takes no migration mutex: pg_dump sees one moment of the database, and a revision is in
-    the dump or not.
+    This takes no migration lock: pg_dump uses one snapshot, so a revision is in the dump
+    completely or not at all.
 
     Args:
-        workspace: The database, whose role may read everything, and the project.
-        path: The file; None makes a new one in ``directory``.
-        directory: Where backups are kept.
-        force: Whether a file that exists is replaced.
+        workspace: The database, whose role must be able to read everything, and the project.
+        path: The file; None creates a new one in ``directory``.
+        directory: The directory of backups.
+        force: Whether to replace an existing file.
 
     Raises:
-        ConfigurationError: There is no schema, no pg_dump, or no place to write.
+        ConfigurationError: The schema or pg_dump is missing, or the file cannot be written.
         Refused: The file exists.
-        CommandFailed: pg_dump failed, or what it wrote cannot be read.
+        CommandFailed: pg_dump failed, or the file cannot be read.
     """
     began = time.monotonic()
     with open_control(workspace.database, workspace.project) as control:
@@ -58,7 +58,7 @@ def back_up(workspace: Workspace, *, path: Path | None, directory: Path, force: 
 def back_up_before(
     control: ControlSession, directory: Path | None, observer: Observer
 ) -> tuple[Backup | None, str | None]:
-    """Back the schema up before it is destroyed; None where there is nothing, or no directory.
+    """Back up the schema before it is destroyed; None if it is missing, or without a directory.
 
     Returns:
         The backup, and the command that restores it.
@@ -67,9 +67,9 @@ def back_up_before(
     if directory is None or not schema_exists(control.connection, database.schema):
         return None, None
     backup = backup_schema(database, new_backup(database, directory), observer)
-    way_back = restore_command(database, control.project, backup.path)
-    observer.note(f"to undo: {way_back}")
-    return backup, way_back
+    undo = restore_command(database, control.project, backup.path)
+    observer.note(f"to undo: {undo}")
+    return backup, undo
 
 
 def restore(
@@ -83,14 +83,17 @@ def restore(
     """Replace the project's schema with a backup, or change nothing.
 
     Args:
-        options: More options of pg_restore, such as ``--no-owner``.
-        backups: Directory for a backup of what is replaced; None makes none.
+        workspace: The database, the project, the observer and the timeouts.
+        guard: Asks for the operator's consent.
+        path: The archive.
+        options: More options for pg_restore, such as ``--no-owner``.
+        backups: Directory for a backup of the replaced schema; None makes none.
 
     Raises:
-        ConfigurationError: There is no such file, or it holds another schema.
-        CommandFailed: The file is not a whole archive, or a statement in it failed.
-        Refused: Consent is missing, or something outside hangs on the schema.
-        Locked: A migrator did not finish in time, or a table stayed locked.
+        ConfigurationError: The file does not exist, or contains another schema.
+        CommandFailed: The archive is incomplete, or a statement in it failed.
+        Refused: Consent is missing, or an object outside depends on the schema.
+        Locked: Another migration did not finish in time, or a table stayed locked.
     """
     began = time.monotonic()
     path, project, observer = path.absolute(), workspace.project, workspace.observer
@@ -103,7 +106,7 @@ def restore(
     with reopen_control(database, project) as control:
         control.hold_mutex(workspace)
         require_unchanged(control, stake, command=command)
-        backup, way_back = back_up_before(control, backups, observer)
+        backup, undo = back_up_before(control, backups, observer)
         restore_schema(database, archive, observer, options=options)
         current = _read_restored(control)
     return Restored(
@@ -113,22 +116,22 @@ def restore(
         replaced=stake.tables,
         current=current,
         backup=backup,
-        restore_command=way_back,
+        restore_command=undo,
         seconds=time.monotonic() - began,
     )
 
 
 def _read_restored(control: ControlSession) -> tuple[str, ...]:
-    """Read the restored stamps, and forget what is not true of the restored schema."""
+    """Read the restored revisions, and delete metadata that is no longer true."""
     bookkeeping = control.database.bookkeeping
     if not bookkeeping.is_beside_version_table:
-        # What another project's seeds made was in the schema, the note of it was not.
+        # For another project, the seeds' data was in the schema but their record is not.
         forget_seeds(control.connection, bookkeeping)
     return control.read_heads()
 
 
 def restore_command(database: ManagedDatabase, project: Project, path: Path) -> str:
-    """Write the command that puts a backup in place of the schema."""
+    """Write the command that replaces the schema with a backup."""
     words = ["--confirm", database.name]
     if database.environment is Environment.PRODUCTION:
         words.append("--allow-production")
@@ -141,7 +144,7 @@ def _command(project: Project, path: Path, *options: str) -> str:
 
 
 def _open_checked(workspace: Workspace, path: Path) -> tuple[ManagedDatabase, Archive]:
-    """Open the archive, and make sure of all that can be known before it is restored."""
+    """Open the archive and check everything that can be checked before the restore."""
     observer = workspace.observer
     with open_control(workspace.database, workspace.project) as control:
         database, major = control.database, server_major(control.connection)
@@ -152,7 +155,7 @@ def _open_checked(workspace: Workspace, path: Path) -> tuple[ManagedDatabase, Ar
     observer.finished("")
     if archive.server_major is not None and archive.server_major > major:
         observer.warning(
-            f"the backup is of PostgreSQL {archive.server_major}, the server is {major}: what"
-            " an older server does not know makes restoring fail, and then nothing is changed"
+            f"the backup comes from PostgreSQL {archive.server_major}, the server is {major}: if it"
+            " uses a newer feature, the restore fails and changes nothing"
         )
     return database, archive

@@ -1,6 +1,6 @@
-"""The connection on which a command reads where a database stands, and holds the mutex.
+"""The control connection: it reads the state of a database and holds the migration lock.
 
-Revisions run on another connection: see `larp_cli.migrations.run.session`.
+Revisions run on another connection, see `larp_cli.migrations.run.session`.
 """
 
 from __future__ import annotations
@@ -36,29 +36,29 @@ class ControlSession:
     project: Project
     connection: psycopg.Connection
     is_confirmed: bool = True
-    """Whether env.py itself said where the version table is; False if only its text was read."""
+    """Whether env.py ran to locate the version table; False if only its text was read."""
     holds_mutex: bool = False
 
     def read_heads(self) -> tuple[str, ...]:
-        """Read the stamped revisions; none if nothing was ever applied."""
+        """Read the current revisions of the database; empty if none was applied."""
         return read_heads(self.connection, self.database.version_table)
 
     def require_own_environment(self, command: str) -> str | None:
-        """Refuse a database that is stamped with another environment; returns the stamp.
+        """Refuse a database that is stamped with another environment. Return the stamp.
 
         Raises:
-            Refused: ENVIRONMENT is not what is stamped in the database.
+            Refused: ENVIRONMENT differs from the stamp in the database.
         """
         stamped = read_environment(self.connection, self.database.bookkeeping)
         require_same_environment(self.database, stamped, command=command)
         return stamped
 
     def hold_mutex(self, workspace: Workspace) -> None:
-        """Take the migration mutex, and keep it until the connection ends.
+        """Take the migration lock and keep it until the connection ends.
 
         Raises:
-            Refused: A transaction pooler stands between, where the lock would not hold.
-            Locked: Another migrator did not finish in time.
+            Refused: The connection goes through a transaction pooler, which breaks the lock.
+            Locked: Another migration did not finish in time.
         """
         if not self.holds_mutex:
             wait, observer = workspace.timeouts.mutex_wait, workspace.observer
@@ -66,9 +66,9 @@ class ControlSession:
             self.holds_mutex = True
 
     def relocate(self) -> bool:
-        """Ask env.py itself where the version table is, and whether that is somewhere else.
+        """Run env.py to locate the version table. Return whether it is in another place.
 
-        If it is, the session works there from now on, without the mutex that it held.
+        If it is, the session switches to that place and releases the lock.
         """
         if self.is_confirmed:
             return False
@@ -89,13 +89,13 @@ def open_control(
     """Connect, and locate the version table and larp's own tables.
 
     Args:
-        database: Where to connect.
-        project: Whose version table.
-        trust_text: Whether the text of env.py will do, if it says where the version table is.
-            Before anything is changed, call `ControlSession.relocate`.
+        database: The database to connect to.
+        project: The Alembic project.
+        trust_text: Whether reading env.py without running it is enough. Call
+            `ControlSession.relocate` before you change anything.
 
     Raises:
-        ConfigurationError: env.py does not run, or not on the connection that it is given.
+        ConfigurationError: env.py fails, or does not use the connection that it is given.
         DatabaseUnreachable: The database did not answer.
     """
     trust_text = trust_text and not project.own and project.is_legible
@@ -113,7 +113,7 @@ def open_control(
 
 @contextmanager
 def reopen_control(database: ManagedDatabase, project: Project) -> Iterator[ControlSession]:
-    """Connect to a database that was located before.
+    """Connect to a database whose tables are located already.
 
     Raises:
         DatabaseUnreachable: The database did not answer.
@@ -125,7 +125,7 @@ def reopen_control(database: ManagedDatabase, project: Project) -> Iterator[Cont
 def _locate(
     connection: psycopg.Connection, database: Database, project: Project, table: VersionTable
 ) -> ManagedDatabase:
-    """Locate larp's own tables: for its own project beside the version table."""
+    """Locate larp's own tables. In its own project they are beside the version table."""
     if project.own:
         return ManagedDatabase.of(database, Bookkeeping(table.schema, table))
     return ManagedDatabase.of(database, find_bookkeeping(connection, table))

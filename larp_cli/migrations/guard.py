@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from larp_cli.observer import Observer
 
 FEW_ROWS = 10_000
-"""Up to this many rows are counted; it takes a moment."""
+"""Largest number of rows that is counted exactly."""
 
 type Ask = Callable[[str, Sequence[str]], str | None]
-"""Asks for the database's name, after showing what is at stake; None off a terminal."""
+"""Asks for the database's name after showing what is at stake. Returns None off a terminal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Guard:
     consent: Consent
     ask: Ask
     observer: Observer
-    """Hears what is at stake."""
+    """Gets the list of what is at stake."""
 
     def require_consent(
         self, database: ManagedDatabase, stake: Stake, *, command: str, loss: str
@@ -71,45 +71,51 @@ class Guard:
         """Show what will be lost, and require the operator's confirmation.
 
         Args:
-            database: Whose settings name the environment.
+            database: The database, with the environment from the settings.
             stake: What is at stake.
-            command: The command as it is typed, for the hints.
+            command: The command line, for hints.
             loss: What the command does, as a clause: "this drops the schema".
 
         Raises:
-            Refused: The environment differs, or there is no confirmation; nothing was changed.
+            Refused: The environment differs, or consent is missing. Nothing was changed.
         """
         require_same_environment(database, stake.stamped_environment, command=command)
         environments = (stake.stamped_environment, database.environment.value)
         production = Environment.PRODUCTION.value in environments
-        if production and not self.consent.allow_production:
-            raise Refused(
-                f"{stake.database} is a production database",
-                hint=f"{command} --confirm {shlex.quote(stake.database)} --allow-production",
-            )
+        if production:
+            self._require_production_allowed(stake.database, command)
         if self.consent.allow_production:
             command += " --allow-production"
         shown = _describe_stake(stake, loss)
-        self.observer.warning(shown[0])
-        for line in shown[1:]:
-            self.observer.note(line)
+        self._show(shown)
         if self.consent.confirm is not None:
             _require_name(self.consent.confirm, stake.database, command)
         elif not (self.consent.yes and database.url.is_local and not production):
             self._ask(stake.database, shown, command)
 
+    def _require_production_allowed(self, name: str, command: str) -> None:
+        if not self.consent.allow_production:
+            raise Refused(
+                f"{name} is a production database",
+                hint=f"{command} --confirm {shlex.quote(name)} --allow-production",
+            )
+
+    def _show(self, lines: Sequence[str]) -> None:
+        self.observer.warning(lines[0])
+        for line in lines[1:]:
+            self.observer.note(line)
+
     def _ask(self, name: str, shown: Sequence[str], command: str) -> None:
         typed = self.ask(name, shown)
-        if typed is None:
-            why = (
-                "--yes is only accepted for a local database that is not production"
-                if self.consent.yes
-                else "not confirmed, and there is no terminal to ask at"
-            )
-            raise Refused(
-                f"{why}; nothing was changed", hint=f"{command} --confirm {shlex.quote(name)}"
-            )
-        _require_name(typed, name, command)
+        if typed is not None:
+            _require_name(typed, name, command)
+            return
+        why = "not confirmed, and there is no terminal to ask at"
+        if self.consent.yes:
+            why = "--yes is only accepted for a local database that is not production"
+        raise Refused(
+            f"{why}; nothing was changed", hint=f"{command} --confirm {shlex.quote(name)}"
+        )
 
 
 def examine(control: ControlSession) -> Stake:
@@ -150,15 +156,15 @@ def _count(connection: psycopg.Connection, schema: str, table: TableSize) -> Tab
 
 
 def require_unchanged(control: ControlSession, stake: Stake, *, command: str) -> None:
-    """Compare the database with what was shown; call it with the migration mutex held.
+    """Compare the database with what was shown. Call it with the migration lock held.
 
     Raises:
-        Refused: It changed after it was shown; nothing was changed by this command.
+        Refused: The database changed after it was shown. This command changed nothing.
     """
     connection, database = control.connection, control.database
     stamped = read_environment(connection, database.bookkeeping)
     tables = {table.name for table in catalog.table_sizes(connection, database.schema)}
-    # A table that is gone cannot be lost: another reset may be at work.
+    # A table that is gone cannot be lost: another reset may be running.
     unseen = tables - {table.name for table in stake.tables}
     unseen -= {database.version_table.name, *BOOKKEEPING_TABLES}
     if unseen or stamped not in (None, stake.stamped_environment, database.environment.value):

@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 def initialise(
     workspace: Workspace, *, seeds: Path | None, allow_production: bool = False
 ) -> Initialised:
-    """Create what is missing: the database, its schema, its revisions, its environment.
+    """Create what is missing: the database, the schema, the revisions, the environment stamp.
 
-    Doing it again does nothing, and several at once do it once.
+    A second run does nothing. Concurrent runs do the work once.
 
     Args:
-        workspace: The database, the revisions, and how to go about it.
+        workspace: The database, the project, the observer and the timeouts.
         seeds: Directory of development data; None loads none.
         allow_production: Whether a production database may be seeded.
 
     Raises:
         DatabaseUnreachable: The server did not answer.
-        Refused: The database belongs to another environment, or seeds are for none like it.
-        Locked: Another migrator did not finish in time.
+        Refused: The database belongs to another environment, or must not be seeded.
+        Locked: Another migration did not finish in time.
         MigrationFailed: A revision failed.
     """
     created = ensure_database(workspace.database, workspace.observer)
@@ -43,7 +43,7 @@ def initialise(
 def initialise_schema(
     workspace: Workspace, *, seeds: Path | None, allow_production: bool
 ) -> Initialised:
-    """Do what `initialise` does in a database that is there."""
+    """Do what `initialise` does, in an existing database."""
     with open_control(workspace.database, workspace.project) as control:
         database = control.database
         stamped = control.require_own_environment("larp db init")
@@ -52,7 +52,7 @@ def initialise_schema(
         migrated = migrate_on(control, workspace, "heads")
         if stamped is None and not migrated.applied:
             control.hold_mutex(workspace)
-            # Another init may have stamped it meanwhile, perhaps with another environment.
+            # Another init may have stamped it, perhaps with another environment.
             stamp_environment(control.connection, database, command="larp db init")
         return Initialised(
             created_database=False,

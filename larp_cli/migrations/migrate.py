@@ -28,28 +28,28 @@ def migrate(workspace: Workspace, *, target: str = "head") -> Migrated:
     """Apply the pending revisions up to ``target``.
 
     Args:
-        workspace: The database, the revisions, and how to go about it.
-        target: A revision, a unique beginning of one, ``head``, ``heads`` or ``+N``.
+        workspace: The database, the project, the observer and the timeouts.
+        target: A revision, a unique prefix of one, ``head``, ``heads`` or ``+N``.
 
     Raises:
-        ConfigurationError: The target is not a revision that can be reached.
+        ConfigurationError: The target does not exist or cannot be reached.
         Refused: The database belongs to another environment.
-        Locked: Another migrator did not finish in time, or a table stayed locked.
-        MigrationFailed: A revision failed; those before it are committed.
+        Locked: Another migration did not finish in time, or a table stayed locked.
+        MigrationFailed: A revision failed. Those before it are committed.
     """
     with open_control(workspace.database, workspace.project, trust_text=True) as control:
         return migrate_on(control, workspace, target)
 
 
 def migrate_on(control: ControlSession, workspace: Workspace, target: str) -> Migrated:
-    """Apply the pending revisions; the mutex is taken if there are any, and kept."""
+    """Apply the pending revisions. If there are any, this takes the lock and keeps it."""
     began = time.monotonic()
     before = control.read_heads()
     applied: tuple[AppliedRevision, ...] = ()
     if _has_work(control, target, before):
         control.require_own_environment("larp db migrate")
         control.hold_mutex(workspace)
-        before = control.read_heads()  # another migrator may have done the work meanwhile
+        before = control.read_heads()  # another migration may have applied them
         if not _is_done(control.project, target, before):
             if control.relocate():
                 return migrate_on(control, workspace, target)
@@ -77,10 +77,10 @@ def _apply(
 
 
 def plan_upgrade(control: ControlSession, target: str, current: tuple[str, ...]) -> Sequence[Step]:
-    """List the steps from the ``current`` heads up to ``target``.
+    """List the steps from the ``current`` revisions up to ``target``.
 
     Raises:
-        ConfigurationError: The database or the target names a revision that is not on disk.
+        ConfigurationError: The target or a current revision has no file.
     """
     if not target.strip():
         raise ConfigurationError("the revision to migrate to is empty", hint="larp db migrate head")
@@ -98,31 +98,31 @@ def plan_upgrade(control: ControlSession, target: str, current: tuple[str, ...])
 
 
 def require_known(control: ControlSession, current: tuple[str, ...]) -> None:
-    """Refuse to touch a database that newer code has migrated.
+    """Refuse to change a database that newer code has migrated.
 
     Raises:
-        ConfigurationError: A stamped revision is not on disk.
+        ConfigurationError: A current revision has no file.
     """
     missing = find_unknown(control.project.graph, current)
     if missing:
         runs = Ledger(control.database.bookkeeping).read_upgrades(control.connection, missing)
         raise ConfigurationError(
             f"the database is ahead of this code: it is at {', '.join(missing)},"
-            " which is not among the revision files",
+            " which has no revision file",
             hint=suggest_newer_code(runs),
         )
 
 
 def _command(target: str, left: int) -> str:
-    """Write the command that goes on where a failed run stopped, with ``left`` steps to do."""
+    """Write the command that continues a failed run, with ``left`` steps to go."""
     if target in ("head", "heads"):
         return "larp db migrate"
-    relative = target.startswith("+")  # to where the database stood before
+    relative = target.startswith("+")  # to the revision before the run
     return f"larp db migrate {f'+{left}' if relative else shlex.quote(target)}"
 
 
 def _has_work(control: ControlSession, target: str, current: tuple[str, ...]) -> bool:
-    """Look whether anything is pending, without Alembic where that is possible."""
+    """Return whether anything is pending, without importing Alembic if possible."""
     if _is_done(control.project, target, current):
         return False
     if control.project.legible_graph is not None and target in ("head", "heads"):
@@ -131,9 +131,9 @@ def _has_work(control: ControlSession, target: str, current: tuple[str, ...]) ->
 
 
 def _is_done(project: Project, target: str, current: tuple[str, ...]) -> bool:
-    """Look whether the database is at head, as far as that can be known without Alembic."""
+    """Return whether the database is at head; False if only Alembic can tell."""
     graph = project.legible_graph
     if target not in ("head", "heads") or graph is None or not has_every_revision(graph, current):
         return False
-    # Of several heads none is the head: plan_upgrade() says so.
+    # With several heads, "head" is ambiguous: plan_upgrade() reports that.
     return target == "heads" or len(find_heads(graph)) == 1

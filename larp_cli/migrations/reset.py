@@ -23,14 +23,14 @@ def reset(
     """Back up the schema, drop it, and initialise it again.
 
     Args:
-        workspace: The database, the revisions, and how to go about it.
+        workspace: The database, the project, the observer and the timeouts.
         guard: Asks for the operator's consent.
         backups: Directory for the backup; None makes none.
         seeds: Directory of development data; None loads none.
 
     Raises:
-        Refused: Consent is missing, or something outside hangs on the schema.
-        CommandFailed: The backup failed; nothing was dropped.
+        Refused: Consent is missing, or an object outside depends on the schema.
+        CommandFailed: The backup failed. Nothing was dropped.
     """
     project, command = workspace.project, _reset_command(backups, seeds)
     with open_control(workspace.database, project) as control:
@@ -40,18 +40,18 @@ def reset(
     with reopen_control(database, project) as control:
         control.hold_mutex(workspace)
         require_unchanged(control, stake, command=command)
-        backup, way_back = back_up_before(control, backups, workspace.observer)
-        control.connection.execute("SELECT")  # a backup takes long: is the mutex still ours?
+        backup, undo = back_up_before(control, backups, workspace.observer)
+        control.connection.execute("SELECT")  # fails if the lock was lost during the backup
         workspace.observer.started(f"dropping the schema {database.schema}")
         drop_schema(database)
-        # What larp notes about another project is not in the schema that was dropped.
+        # For another project, larp's metadata is not in the dropped schema.
         forget_seeds(control.connection, database.bookkeeping)
     allow_production = guard.consent.allow_production
     return WasReset(
         schema=database.schema,
         dropped=stake.tables,
         backup=backup,
-        restore_command=way_back,
+        restore_command=undo,
         initialised=initialise_schema(workspace, seeds=seeds, allow_production=allow_production),
     )
 

@@ -1,10 +1,10 @@
-"""Undoing revisions."""
+"""Undo revisions."""
 
 from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,47 +16,42 @@ from larp_cli.migrations.migrate import require_known
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.run.steps import steps_of_revisions
 from larp_cli.postgres.relations import tables_by_name
-from larp_cli.results import AppliedRevision, Direction, RolledBack
+from larp_cli.results import AppliedRevision, Direction, RolledBack, TouchedTable
 
 if TYPE_CHECKING:
+    from larp_cli.migrations.lint.offline import Rendered
     from larp_cli.migrations.run.steps import Step
     from larp_cli.migrations.workspace import Workspace
     from larp_cli.observer import Observer
 
 
 def rollback(workspace: Workspace, guard: Guard, *, target: str) -> RolledBack:
-    """Undo revisions down to ``target``, each in a transaction of its own.
+    """Undo revisions down to ``target``, each in its own transaction.
 
     Args:
-        workspace: The database, the revisions, and how to go about it.
+        workspace: The database, the project, the observer and the timeouts.
         guard: Asks for the operator's consent.
-        target: A revision that stays, ``base``, or ``-N``.
+        target: The revision to keep, ``base``, or ``-N``.
 
     Raises:
-        ConfigurationError: The target is not below where the database stands.
-        Refused: Consent is missing; nothing was changed.
-        MigrationFailed: A revision failed; those before it are undone.
+        ConfigurationError: The target is not below the current revisions.
+        Refused: Consent is missing. Nothing was changed.
+        MigrationFailed: A revision failed. Those before it are undone.
     """
     began = time.monotonic()
-    project, command = workspace.project, f"larp db rollback {_way(target)}"
     undone: tuple[AppliedRevision, ...] = ()
-    with open_control(workspace.database, project) as control:
+    with open_control(workspace.database, workspace.project) as control:
         database, before = control.database, control.read_heads()
         planned = plan_downgrade(control, target, before)
         stake = _examine_downgrade(control, target, workspace.observer) if planned else None
     after = before
     if stake is not None:
         loss = "this undoes revisions, with the data in what they created"
-        guard.require_consent(database, stake, command=command, loss=loss)
-        with reopen_control(database, project) as control:
-            from larp_cli.migrations.run.runner import Runner
-
+        guard.require_consent(database, stake, command=_command(target), loss=loss)
+        with reopen_control(database, workspace.project) as control:
             control.hold_mutex(workspace)
             require_same_stamps(before, control.read_heads())
-            runner = Runner(
-                control, workspace, command=lambda left: f"larp db rollback {_way(target, left)}"
-            )
-            undone = runner.run(planned, Direction.DOWN, heads=before)
+            undone = _undo(control, workspace, target, planned, before)
             after = control.read_heads()
     return RolledBack(
         database=database.name,
@@ -68,49 +63,71 @@ def rollback(workspace: Workspace, guard: Guard, *, target: str) -> RolledBack:
     )
 
 
+def _undo(
+    control: ControlSession,
+    workspace: Workspace,
+    target: str,
+    planned: Sequence[Step],
+    current: tuple[str, ...],
+) -> tuple[AppliedRevision, ...]:
+    from larp_cli.migrations.run.runner import Runner
+
+    runner = Runner(control, workspace, command=lambda left: _command(target, left))
+    return runner.run(planned, Direction.DOWN, heads=current)
+
+
 def _examine_downgrade(control: ControlSession, target: str, observer: Observer) -> Stake:
     """Report what each revision will undo, and examine the tables that it touches.
 
-    Where the SQL of a revision cannot be known beforehand, every table of the schema is at
-    stake.
+    If the SQL of a revision cannot be rendered completely, every table of the schema is at stake.
     """
     from larp_cli.migrations.lint.offline import render_sql
-    from larp_cli.postgres.sql.tables import TableName, find_tables
 
     current = control.read_heads()
-    # Steps that were rendered cannot run any more, so these are not the ones that will.
+    # Rendering uses the steps up, so these are not the ones that will run.
     planned = plan_downgrade(control, target, current)
     rendered = render_sql(control.database, control.project, planned, current)
-    names: set[TableName] = set()
-    for item in planned:
-        observer.note(f"to be undone: {item.revision} {item.description}")
-        undoing = rendered[item.revision]
-        for statement in undoing.statements:
-            observer.note(f"  {' '.join(statement.sql.split())}")
-            names.update(find_tables(statement.sql).targets)
-        if undoing.incomplete is not None:
-            observer.note(f"  incomplete: {undoing.incomplete}")
+    for step in planned:
+        observer.note(f"to be undone: {step.revision} {step.description}")
+        _report_sql(rendered[step.revision], observer)
     stake = examine(control)
     if any(undoing.incomplete is not None for undoing in rendered.values()):
         return stake
+    return replace(stake, touched=_find_touched(control, rendered.values()))
+
+
+def _report_sql(undoing: Rendered, observer: Observer) -> None:
+    for statement in undoing.statements:
+        observer.note(f"  {' '.join(statement.sql.split())}")
+    if undoing.incomplete is not None:
+        observer.note(f"  incomplete: {undoing.incomplete}")
+
+
+def _find_touched(
+    control: ControlSession, rendered: Iterable[Rendered]
+) -> tuple[TouchedTable, ...]:
+    from larp_cli.postgres.sql.tables import find_tables
+
+    statements = (statement.sql for undoing in rendered for statement in undoing.statements)
+    names = {name for sql in statements for name in find_tables(sql).targets}
     touched = {table.name: table for table in tables_by_name(control.connection, names).values()}
-    return replace(stake, touched=tuple(touched[name] for name in sorted(touched)))
+    return tuple(touched[name] for name in sorted(touched))
 
 
-def _way(target: str, left: int | None = None) -> str:
-    """Write the target as the command line takes it; ``left`` are the steps still to be done."""
+def _command(target: str, left: int | None = None) -> str:
+    """Write the command for a target; ``left`` is the number of steps still to do."""
     if target.startswith("-"):
-        return f"--steps {target[1:] if left is None else left}"
-    return f"--to {shlex.quote(target)}"
+        return f"larp db rollback --steps {target[1:] if left is None else left}"
+    return f"larp db rollback --to {shlex.quote(target)}"
 
 
 def plan_downgrade(
     control: ControlSession, target: str, current: tuple[str, ...]
 ) -> Sequence[Step]:
-    """List the steps from the ``current`` heads down to ``target``.
+    """List the steps from the ``current`` revisions down to ``target``.
 
     Raises:
-        ConfigurationError: The target is unknown, or not below where the database stands.
+        ConfigurationError: The target is unknown, or not below the current revisions.
     """
     require_known(control, current)
     project = control.project
@@ -120,14 +137,14 @@ def plan_downgrade(
 
 
 def require_same_stamps(seen: tuple[str, ...], found: tuple[str, ...]) -> None:
-    """Refuse to go on when another migrator moved the database while the operator looked.
+    """Refuse to continue if another migration ran while the operator confirmed.
 
     Raises:
-        Refused: It did; nothing was changed.
+        Refused: The current revisions changed. This command changed nothing.
     """
     if seen != found:
         raise Refused(
             f"the database moved from {', '.join(seen) or 'base'} to"
-            f" {', '.join(found) or 'base'} meanwhile; nothing was changed",
+            f" {', '.join(found) or 'base'} in the meantime; nothing was changed",
             hint="larp db status",
         )

@@ -27,20 +27,20 @@ def stamp(workspace: Workspace, guard: Guard, *, revision: str) -> Stamped:
     """Record ``revision`` without running anything.
 
     Args:
-        workspace: The database, the revisions, and how to go about it.
+        workspace: The database, the project, the observer and the timeouts.
         guard: Asks for the operator's consent.
         revision: A revision, ``head``, ``heads`` or ``base``.
 
     Raises:
-        ConfigurationError: There is no such revision.
-        Refused: Consent is missing; nothing was changed.
+        ConfigurationError: The revision does not exist.
+        Refused: Consent is missing. Nothing was changed.
     """
     project, command = workspace.project, f"larp db stamp {shlex.quote(revision)}"
     with open_control(workspace.database, project) as control:
         database, before = control.database, control.read_heads()
-        unheard_of = bool(find_unknown(project.graph, before))
-        planned = _plan_stamp(project, revision, () if unheard_of else before)
-        stake = examine(control) if planned or unheard_of else None
+        is_unknown = bool(find_unknown(project.graph, before))
+        planned = _plan_stamp(project, revision, () if is_unknown else before)
+        stake = examine(control) if planned or is_unknown else None
     after = before
     if stake is not None:
         old = ", ".join(before) or "base"
@@ -49,28 +49,38 @@ def stamp(workspace: Workspace, guard: Guard, *, revision: str) -> Stamped:
         with reopen_control(database, project) as control:
             control.hold_mutex(workspace)
             require_same_stamps(before, control.read_heads())
-            if unheard_of:
+            if is_unknown:
                 _replace_stamps(control, planned)
             else:
-                from larp_cli.migrations.run.runner import Runner
-
-                runner = Runner(control, workspace, command=lambda _left: command)
-                runner.run(planned, Direction.STAMP, heads=before)
+                _run_stamps(control, workspace, planned, before, command)
             after = control.read_heads()
     return Stamped(database=database.name, schema=database.schema, before=before, after=after)
 
 
+def _run_stamps(
+    control: ControlSession,
+    workspace: Workspace,
+    planned: list[Step],
+    current: tuple[str, ...],
+    command: str,
+) -> None:
+    from larp_cli.migrations.run.runner import Runner
+
+    runner = Runner(control, workspace, command=lambda _left: command)
+    runner.run(planned, Direction.STAMP, heads=current)
+
+
 def _plan_stamp(project: Project, revision: str, current: tuple[str, ...]) -> list[Step]:
-    """List Alembic's steps from the ``current`` stamps to the wanted ones."""
+    """List Alembic's steps from the ``current`` revisions to ``revision``."""
     with explained(project.config_file):
         return steps_of_stamps(list_stamp_steps(project.script, revision, current))
 
 
 def _replace_stamps(control: ControlSession, planned: list[Step]) -> None:
-    """Replace stamps that no file stands for, all of them at once.
+    """Replace revisions without a file, in one transaction.
 
-    Alembic would delete and insert in two transactions, and a crash between them would leave
-    a database that looks new.
+    Alembic deletes and inserts in two transactions. A crash between them would leave a database
+    that looks new.
     """
     ledger, connection = Ledger(control.database.bookkeeping), control.connection
     ledger.ensure(connection)

@@ -1,4 +1,4 @@
-"""What every command that changes a database works with."""
+"""The context of every command that changes a database."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """A database, the revisions for it, and how to go about it."""
+    """A database, its Alembic project, and how to report and time out."""
 
     database: Database
-    """By the URL for DDL; its server must be up."""
+    """The database by the migration URL. Its server must be up."""
     project: Project
-    """The revisions."""
+    """The Alembic project."""
     observer: Observer
-    """Hears of every phase and every revision."""
+    """Gets every phase and every revision."""
     timeouts: Timeouts

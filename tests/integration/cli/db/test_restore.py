@@ -272,5 +272,5 @@ def test_a_dump_of_a_newer_server_is_tried_on_an_older_one(
     outcome = larp(*confirmed(url))
 
     assert outcome.exit_code == ExitCode.OK, outcome.stdout
-    assert "warning: the backup is of PostgreSQL 18, the server is 15" in outcome.stderr
+    assert "warning: the backup comes from PostgreSQL 18, the server is 15" in outcome.stderr
     assert catalogue(url, SCHEMA)["rows of hero"] == before["rows of hero"]
