@@ -1,4 +1,4 @@
-"""A process of ``larp serve``, and asking it."""
+"""A process of ``larp serve``: start it, ask it, end it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from tests.processes import PATIENCE
 
 QUICK = {"HEALTH_INTERVAL": "0.2", "HEALTH_DEADLINE": "0.5", "SERVE_DRAIN_SECONDS": "0"}
 
@@ -36,11 +38,31 @@ class Running:
     url: str
     port: int
 
+    @classmethod
+    def announced(cls, process: subprocess.Popen[str]) -> Running:
+        """Wait for the document in which ``larp serve --json`` says where it serves."""
+        assert process.stdout is not None
+        text = ""
+        while not text.endswith("\n}\n"):
+            line = process.stdout.readline()
+            assert line, process.stderr and process.stderr.read()
+            text += line
+        document = json.loads(text)
+        assert document["exit_code"] == 0
+        assert document["result"]["pid"] == process.pid
+        address = document["result"]["url"]
+        return cls(process, address, int(address.rpartition(":")[2]))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its database is fit for use."""
+        return self.ask("/health/ready").status == 200
+
     def ask(
         self, path: str, method: str = "GET", *, body: bytes | None = None, **headers: str
     ) -> Answer:
         """Ask it once, on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             named = {name.replace("_", "-"): text for name, text in headers.items()}
             connection.request(method, path, body=body, headers=named)
@@ -52,13 +74,13 @@ class Running:
 
     def reason(self, path: str = "/health/ready") -> str | None:
         """Ask for the reason alone."""
-        found: str | None = self.ask(path).said["reason"]
+        found: str | None = self.ask(path).said.get("reason")
         return found
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """End it; returns its exit code, and what it logged."""
         self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, errors
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,52 +13,29 @@ import pytest
 from tests.acceptance.readers import Reader, checkout, program
 from tests.conftest import LarpProcess
 from tests.databases import until
-from tests.servers import free_port
+from tests.servers import Server, free_port
 from tests.serving import QUICK, Running, Serve
 
 
 @pytest.fixture
-def serve(larp_process: LarpProcess) -> Iterator[Serve]:
+def serve(larp_process: LarpProcess) -> Serve:
     """Start servers on free ports; they are ended with the test."""
-    started: list[Running] = []
 
     def start(
         url: str, *arguments: str, env: Mapping[str, str] | None = None, **options: Any
     ) -> Running:
-        process = larp_process.start(
-            "serve",
-            "--port",
-            "0",
-            "--json",
-            *arguments,
-            env={**QUICK, "DATABASE_URL": url, **(env or {})},
-            **options,
-        )
-        assert process.stdout is not None
-        text = ""
-        while not text.endswith("\n}\n"):
-            line = process.stdout.readline()
-            assert line, process.stderr and process.stderr.read()
-            text += line
-        document = json.loads(text)
-        assert document["exit_code"] == 0
-        assert document["result"]["pid"] == process.pid
-        address = document["result"]["url"]
-        started.append(Running(process, address, int(address.rpartition(":")[2])))
-        return started[-1]
+        environment = {**QUICK, "DATABASE_URL": url, **(env or {})}
+        line = ("serve", "--port", "0", "--json", *arguments)
+        return Running.announced(larp_process.start(*line, env=environment, **options))
 
-    yield start
-    for running in started:
-        if running.process.poll() is None:
-            running.process.kill()
-        running.process.communicate()
+    return start
 
 
 @pytest.fixture
 def ready(serve: Serve, initialised: str) -> Running:
     """A server whose database is at head, and which has seen that."""
     running = serve(initialised)
-    until(lambda: running.ask("/health/ready").status == 200)
+    until(lambda: running.is_ready)
     return running
 
 
@@ -73,10 +50,29 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     someone.leave()
 
 
+@pytest.fixture(scope="session")
+def written(
+    server: Server, template: str, server_directory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A checkout in which somebody did what the README shows, and the name of its database."""
+    name = server.create(template)
+    server.created.remove(name)  # it stays, to be cloned
+    directory = tmp_path_factory.mktemp("written")
+    environment = {
+        "PATH": f"{program(directory / 'bin')}{os.pathsep}{os.environ['PATH']}",
+        "LARP_HOME": str(server_directory / "written-home"),
+        "DATABASE_URL": server.url(name),
+    }
+    someone = Reader(checkout(directory / "checkout"), environment)
+    someone.write("README.md")
+    someone.type("larp db revision -m 'Add players'\nlarp db migrate")
+    return someone.directory, name
+
+
 @pytest.fixture
-def author(reader: Reader, initialised: str) -> Reader:
+def author(reader: Reader, server: Server, written: tuple[Path, str]) -> Reader:
     """A reader who has done what the README shows, on a database at head."""
-    reader.environment["DATABASE_URL"] = initialised
-    reader.write("README.md")
-    reader.type("larp db revision -m 'Add players'\nlarp db migrate")
+    directory, database = written
+    shutil.copytree(directory, reader.directory, dirs_exist_ok=True)
+    reader.environment["DATABASE_URL"] = server.url(server.create(database))
     return reader

@@ -38,9 +38,8 @@ def checkout(directory: Path) -> Path:
     directory.mkdir()
     for name in CHECKOUT:
         source = ROOT / name
-        if source.is_dir():
-            rubbish = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, directory / name, ignore=rubbish)
+        if source.is_dir():  # with its __pycache__: compiling again takes longer than most commands
+            shutil.copytree(source, directory / name)
         else:
             shutil.copy2(source, directory / name)
     return directory

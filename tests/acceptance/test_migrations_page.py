@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.pages import blocks
 from tests.acceptance.readers import Reader, renamed
 from tests.conftest import ROOT
@@ -29,7 +27,7 @@ def _written(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def test_the_index_is_built_outside_of_a_transaction(author: Reader, initialised: str) -> None:
+def test_the_index_is_built_outside_of_a_transaction(author: Reader) -> None:
     """The plan has no hazards, it goes up, down and up, and then models equal schema."""
     line = shown("python", "mapped_column(index=True)")
     author.edit_model(f"    {line}", "from sqlalchemy.orm import mapped_column\n")
@@ -42,16 +40,20 @@ def test_the_index_is_built_outside_of_a_transaction(author: Reader, initialised
     author.type("larp db rollback --yes\nlarp db migrate\nlarp db check")
 
     index = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
-    assert value(initialised, index, "larp_manager.ix_newcomer_name") is True
+    assert value(author.environment["DATABASE_URL"], index, "larp_manager.ix_newcomer_name") is True
 
 
-@pytest.mark.parametrize("module", ["larp_cli.models", "larp_cli.models.types"])
-def test_a_model_may_take_types_from_the_package_it_is_imported_in(
-    author: Reader, module: str
-) -> None:
+def test_a_model_may_take_types_from_the_package_it_is_imported_in(author: Reader) -> None:
     """The package has its types by the time that it imports the model, at its end."""
-    column = "    name: Mapped[str]\n    wishes: Mapped[JsonObject | None]\n"
-    author.edit_model(column, f"from {module} import JsonObject\n")
+    column = (
+        "    name: Mapped[str]\n"
+        "    wishes: Mapped[JsonObject | None]\n"
+        "    friends: Mapped[UuidArray | None]\n"
+    )
+    imports = (
+        "from larp_cli.models import JsonObject\nfrom larp_cli.models.types import UuidArray\n"
+    )
+    author.edit_model(column, imports)
 
     told = author.type("larp db revision -m 'Add wishes'\nlarp db migrate\nlarp db check")
 
@@ -59,7 +61,7 @@ def test_a_model_may_take_types_from_the_package_it_is_imported_in(
     assert "postgresql.JSONB" in newest(author).read_text()
 
 
-def test_the_seeds_can_be_loaded_again(author: Reader, initialised: str) -> None:
+def test_the_seeds_can_be_loaded_again(author: Reader) -> None:
     """Twice the same file makes no row twice."""
     seeds = author.directory / "seeds"
     seeds.mkdir()
@@ -67,10 +69,12 @@ def test_the_seeds_can_be_loaded_again(author: Reader, initialised: str) -> None
 
     author.type("larp db seed\nlarp db seed")
 
-    assert value(initialised, "SELECT count(*) FROM larp_manager.newcomer") == 2
+    assert (
+        value(author.environment["DATABASE_URL"], "SELECT count(*) FROM larp_manager.newcomer") == 2
+    )
 
 
-def test_an_enumerated_type_comes_and_grows(author: Reader, initialised: str) -> None:
+def test_an_enumerated_type_comes_and_grows(author: Reader) -> None:
     """A column of a new type, and then a label: each is a revision that runs as it is written."""
     moods = "import enum\nclass Mood(enum.Enum):\n    calm = 1\n    cross = 2\n"
     author.edit_model("    name: Mapped[str]\n    mood: Mapped[Mood]\n", moods)
@@ -82,4 +86,4 @@ def test_an_enumerated_type_comes_and_grows(author: Reader, initialised: str) ->
     author.type("larp db check\nlarp db rollback --yes\nlarp db migrate")
 
     labels = "SELECT enum_range(NULL::larp_manager.mood)::text"
-    assert value(initialised, labels) == "{calm,bored,cross}"
+    assert value(author.environment["DATABASE_URL"], labels) == "{calm,bored,cross}"

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -11,10 +15,36 @@ import pytest
 
 from larp_cli.errors import ExitCode
 from tests.databases import SCHEMA, until
+from tests.processes import Process, end
 from tests.projects import foreign_project, sql
-from tests.serving import Running, Serve
+from tests.servers import Server
+from tests.serving import QUICK, Running, Serve
 
 TOKEN = "Zp8vQ2mT7rW4xK9sL3nB6cD1fG5hJ0aE"
+
+
+@pytest.fixture(scope="module")
+def ready(server: Server, template: str, server_directory: Path) -> Iterator[Running]:
+    """A server whose database is at head, and which the tests here only ask."""
+    name = server.create(template)
+    server.created.remove(name)  # it stays until the last of them is over
+    environment = {
+        **QUICK,
+        "PATH": os.environ["PATH"],
+        "LARP_HOME": str(server_directory / "serving"),
+        "DATABASE_URL": server.url(name),
+    }
+    process = Process(
+        [sys.executable, "-m", "larp_cli", "serve", "--port", "0", "--json"],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        running = Running.announced(process)
+        until(lambda: running.is_ready)
+        yield running
+    finally:
+        end(process)
+        server.created.append(name)
 
 
 # --- what is said ---------------------------------------------------------------------
@@ -83,7 +113,7 @@ def test_a_database_one_revision_behind_is_not_ready(
 
     until(lambda: running.reason() == "schema_behind")
     assert project.alembic("upgrade", "head", url=initialised).returncode == 0
-    until(lambda: running.ask("/health/ready").status == 200)
+    until(lambda: running.is_ready)
 
 
 def test_without_the_token_nothing_names_the_database(serve: Serve, dead_database: str) -> None:
@@ -99,7 +129,7 @@ def test_without_the_token_nothing_names_the_database(serve: Serve, dead_databas
 def test_details_need_the_token_or_this_machine(serve: Serve, initialised: str) -> None:
     """Loopback is enough, unless somebody else stands behind the request."""
     running = serve(initialised, env={"HEALTH_DETAILS_TOKEN": TOKEN})
-    until(lambda: running.ask("/health/ready").status == 200)
+    until(lambda: running.is_ready)
     path = "/api/v1/status"
     local = running.ask(path)
     forwarded = running.ask(path, x_forwarded_for="203.0.113.7")

@@ -30,7 +30,7 @@ def test_a_thousand_probes_cost_the_database_nothing(
 ) -> None:
     """While they come, one session of ours is there, and makes no more statements than before."""
     running = serve(initialised, env={"HEALTH_INTERVAL": "1"})
-    until(lambda: running.ask("/health/ready").status == 200)
+    until(lambda: running.is_ready)
     sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'larp-health'"
     started = (
         "SELECT max(query_start) FROM pg_stat_activity WHERE application_name = 'larp-health'"
@@ -65,7 +65,7 @@ def test_a_server_that_stops_answering_is_a_timeout_and_recovers(
         took = time.monotonic() - began
         assert running.ask("/health").status == 200
         gate.open()
-        until(lambda: running.ask("/health/ready").status == 200)
+        until(lambda: running.is_ready)
         gate.close()
 
     assert took < 3
@@ -75,7 +75,7 @@ def test_a_server_that_stops_answering_is_a_timeout_and_recovers(
 def test_a_session_that_hangs_is_a_failure(serve: Serve, initialised: str, server: Server) -> None:
     """A backend stopped with SIGSTOP is seen as a timeout, and replaced."""
     running = serve(initialised, env={"HEALTH_INTERVAL": "2"})
-    until(lambda: running.ask("/health/ready").status == 200)
+    until(lambda: running.is_ready)
     pid = value(
         initialised,
         "SELECT pid FROM pg_stat_activity WHERE application_name = 'larp-health'"
@@ -86,7 +86,7 @@ def test_a_session_that_hangs_is_a_failure(serve: Serve, initialised: str, serve
     os.kill(pid, signal.SIGSTOP)
     try:
         until(lambda: running.reason("/health/db") == "timeout")
-        until(lambda: running.ask("/health/ready").status == 200)
+        until(lambda: running.is_ready)
     finally:
         os.kill(pid, signal.SIGCONT)
 

@@ -14,7 +14,7 @@ from tests.serving import Serve
 def test_sigterm_drains_and_ends_with_zero(serve: Serve, initialised: str) -> None:
     """Ready says no at once, the rest is still served, then the process ends."""
     running = serve(initialised, env={"SERVE_DRAIN_SECONDS": "1.5"})
-    until(lambda: running.ask("/health/ready").status == 200)
+    until(lambda: running.is_ready)
     running.process.send_signal(signal.SIGTERM)
     until(lambda: running.reason() == "draining")
     alive = running.ask("/health")
@@ -37,7 +37,7 @@ def test_a_second_signal_ends_at_once(serve: Serve, initialised: str) -> None:
 def test_sigterm_under_load_fails_no_request(serve: Serve, initialised: str) -> None:
     """Whoever was let in is answered."""
     running = serve(initialised, env={"SERVE_DRAIN_SECONDS": "1"})
-    until(lambda: running.ask("/health/ready").status == 200)
+    until(lambda: running.is_ready)
     program = """
 import http.client, sys
 port, done, refused = int(sys.argv[1]), 0, 0
