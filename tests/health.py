@@ -7,15 +7,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from larp_cli.health.subject import Subject
+from larp_cli.health.target import HealthTarget
 from larp_cli.migrations.project import open_project
 from larp_cli.postgres.url import normalise_url
 from tests.databases import SCHEMA
 
 
-def own_subject(url: str) -> Subject:
+def own_target(url: str) -> HealthTarget:
     """Look at a database of ours."""
-    return Subject(
+    return HealthTarget(
         url=normalise_url(url),
         schema=SCHEMA,
         version_table="alembic_version",

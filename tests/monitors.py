@@ -10,7 +10,7 @@ from typing import Any
 from larp_cli.health.checks import NAMES
 from larp_cli.health.http.options import ServeOptions
 from larp_cli.health.monitor import Monitor
-from larp_cli.health.subject import Subject
+from larp_cli.health.target import HealthTarget
 from larp_cli.migrations.graph import RevisionGraph
 from larp_cli.postgres.url import normalise_url
 from larp_cli.results.health import CheckResult, CheckStatus, HealthReport, Reason
@@ -20,14 +20,14 @@ HOST, USER, DATABASE, REVISION = "db.internal", "larp_app", "larp_prod", "0007_a
 
 def monitor(*reports: HealthReport, interval: float = 5.0, deadline: float = 3600.0) -> Monitor:
     """Make a monitor that never looks itself, and let it note these reports."""
-    subject = Subject(
+    target = HealthTarget(
         url=normalise_url(f"postgresql://{USER}:sesame@{HOST}/{DATABASE}"),
         schema=None,
         version_table="alembic_version",
         graph=RevisionGraph({REVISION: ()}),
         ledger_schemas=(),
     )
-    made = Monitor(subject, interval=interval, deadline=deadline)
+    made = Monitor(target, interval=interval, deadline=deadline)
     note(made, *reports)
     return made
 
@@ -137,7 +137,7 @@ def options(made: Monitor, **changes: Any) -> ServeOptions:
     """Say how to serve a monitor; of this only what the application reads matters."""
     served = ServeOptions(
         url="http://127.0.0.1:8000",
-        subject=made.subject,
+        target=made.target,
         interval=5.0,
         deadline=3.0,
         drain_seconds=0.0,

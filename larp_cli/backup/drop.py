@@ -9,8 +9,8 @@ import psycopg
 from psycopg import sql
 
 from larp_cli.errors import Locked, Refused
-from larp_cli.postgres.catalog import describe_sessions, holders_in, schema_exists
-from larp_cli.postgres.errors import translated_errors
+from larp_cli.postgres.catalog import describe_sessions, find_table_users, schema_exists
+from larp_cli.postgres.errors import translate_errors
 
 if TYPE_CHECKING:
     from larp_cli.bookkeeping.database import ManagedDatabase
@@ -111,7 +111,7 @@ def drop_schema(database: ManagedDatabase) -> None:
     unlimited = replace(database, statement_timeout=None)
     with (
         unlimited.connect(application_name="larp-reset") as connection,
-        translated_errors(database.url),
+        translate_errors(database.url),
     ):
         if schema_exists(connection, database.schema):
             _drop(connection, database.schema)
@@ -123,7 +123,7 @@ def _drop(connection: psycopg.Connection, schema: str) -> None:
     except psycopg.errors.DependentObjectsStillExist as error:
         raise dependents_refused(f"{error.diag.message_primary}; nothing was dropped") from error
     except psycopg.errors.LockNotAvailable as error:
-        holders = describe_sessions(holders_in(connection, schema))
+        holders = describe_sessions(find_table_users(connection, schema))
         raise Locked(
             f"a table of the schema {schema} is in use"
             f" by {holders or 'a session that is just ending'}; nothing was dropped",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from larp_cli.backup.archive import open_archive, require_whole
 from larp_cli.errors import CommandFailed, ConfigurationError, Refused
-from larp_cli.postgres.catalog import extensions_in, schema_exists, server_major
+from larp_cli.postgres.catalog import find_extensions, read_server_major, schema_exists
 from larp_cli.postgres.programs import find_program, run_program
 from larp_cli.results import Backup
 from larp_cli.system import files
@@ -74,7 +74,7 @@ def _find_source(database: ManagedDatabase) -> _Source:
                 f"the database {database.name} has no schema {database.schema} to back up",
                 hint="larp db init",
             )
-        return _Source(server_major(connection), extensions_in(connection, database.schema))
+        return _Source(read_server_major(connection), find_extensions(connection, database.schema))
 
 
 def _dump(database: ManagedDatabase, source: _Source, path: Path, observer: Observer) -> None:

@@ -19,7 +19,7 @@ from larp_cli.redaction import Redactor
 from larp_cli.system.streams import write_to_stderr
 
 if TYPE_CHECKING:
-    from larp_cli.health.subject import Subject
+    from larp_cli.health.target import HealthTarget
     from larp_cli.migrations.guard import Guard
     from larp_cli.migrations.project import Project
     from larp_cli.migrations.workspace import Workspace
@@ -50,11 +50,11 @@ class Context:
     @cached_property
     def settings(self) -> Settings:
         """The effective settings; from here on every output is redacted with their secrets."""
-        from larp_cli.configuration import effective_settings
-        from larp_cli.settings import secret_values
+        from larp_cli.configuration import load_effective_settings
+        from larp_cli.settings import find_secret_values
 
-        settings = effective_settings()
-        self.redactor = Redactor(secret_values(settings))
+        settings = load_effective_settings()
+        self.redactor = Redactor(find_secret_values(settings))
         from larp_cli.cli.logs import configure_logging
 
         configure_logging(settings, self.options, self.redact)
@@ -86,14 +86,14 @@ class Context:
         return open_project(self.options.alembic_config, self.settings.database_schema)
 
     @cached_property
-    def subject(self) -> Subject:
+    def health_target(self) -> HealthTarget:
         """What health checks look at; a database that does not answer is no hindrance."""
-        from larp_cli.configuration import config_check
-        from larp_cli.health.expect import expected
+        from larp_cli.configuration import check_config
+        from larp_cli.health.prepare import prepare_target
 
         database = self.databases.application
-        warnings = tuple(f"{item.name} {item.message}" for item in config_check().warnings)
-        return expected(database, self.project, warnings)
+        warnings = tuple(f"{item.name} {item.message}" for item in check_config().warnings)
+        return prepare_target(database, self.project, warnings)
 
     @cached_property
     def workspace(self) -> Workspace:

@@ -9,7 +9,7 @@ from larp_cli.cli.context import Context
 from larp_cli.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from larp_cli.health.subject import Subject
+    from larp_cli.health.target import HealthTarget
     from larp_cli.postgres.database import Databases
 
 app = new_app()
@@ -37,9 +37,9 @@ def doctor(ctx: typer.Context) -> None:
 
     larp: Context = ctx.obj
 
-    def subject() -> "Subject":
+    def target() -> "HealthTarget":
         _require_database(larp)
-        return larp.subject
+        return larp.health_target
 
     def databases() -> "Databases":
         _require_database(larp)
@@ -50,7 +50,7 @@ def doctor(ctx: typer.Context) -> None:
             home=lambda: larp.settings.larp_home,
             databases=databases,
             project=lambda: larp.project,
-            subject=subject,
+            target=target,
             observer=larp.observer,
             timeout=larp.options.timeout,
         ).diagnose()

@@ -74,7 +74,7 @@ def health(ctx: typer.Context, options: HealthOptions) -> None:
     from larp_cli.health.inspector import inspect_once
 
     deadline = larp.options.timeout or larp.settings.health_deadline
-    larp.answer(inspect_once(larp.subject, names, deadline=deadline))
+    larp.answer(inspect_once(larp.health_target, names, deadline=deadline))
 
 
 def _watch(larp: Context, names: tuple[str, ...]) -> NoReturn:
@@ -87,7 +87,7 @@ def _watch(larp: Context, names: tuple[str, ...]) -> NoReturn:
     from larp_cli.health.inspector import Inspector
 
     settings = larp.settings
-    inspector = Inspector(larp.subject, deadline=settings.health_deadline)
+    inspector = Inspector(larp.health_target, deadline=settings.health_deadline)
     raise typer.Exit(watch_health(larp, inspector, names, interval=settings.health_interval))
 
 

@@ -29,16 +29,16 @@ def open_server(larp: Context, listen_on: ListenOptions) -> ServeOptions:
     if any(find_spec(name) is None for name in ("starlette", "uvicorn", "httptools")):
         raise ExtraMissing("serve", "the health server")
     from larp_cli.health.http.options import ServeOptions
-    from larp_cli.settings import secret_values
+    from larp_cli.settings import find_secret_values
 
     settings = larp.settings
-    subject = larp.subject
+    target = larp.health_target
     sockets, url, path = _listen(settings, listen_on)
     token = settings.health_details_token
     embedded = larp.databases.application.embedded
     return ServeOptions(
         url=url,
-        subject=subject,
+        target=target,
         interval=settings.health_interval,
         deadline=settings.health_deadline,
         drain_seconds=settings.serve_drain_seconds,
@@ -53,7 +53,7 @@ def open_server(larp: Context, listen_on: ListenOptions) -> ServeOptions:
         details_token=token.get_secret_value() if token is not None else None,
         log_level=_level(larp),
         log_format=settings.log_format.value,
-        secrets=secret_values(settings),
+        secrets=find_secret_values(settings),
     )
 
 

@@ -21,7 +21,7 @@ from larp_cli.units import format_bytes
 if TYPE_CHECKING:
     import psycopg
 
-    from larp_cli.health.subject import Subject
+    from larp_cli.health.target import HealthTarget
     from larp_cli.migrations.project import Project
     from larp_cli.postgres.database import Database, Databases
     from larp_cli.postgres.url import DatabaseUrl
@@ -111,10 +111,10 @@ def collect_machine(home: Callable[[], Path]) -> Iterator[tuple[str, object]]:
 
 def collect_settings() -> Iterator[tuple[str, object]]:
     """List faults and warnings, then every setting with its origin."""
-    from larp_cli.configuration import config_check, config_show
+    from larp_cli.configuration import check_config, show_config
     from larp_cli.settings import read_sources
 
-    check = config_check()
+    check = check_config()
     for fault in (*check.faults, *check.warnings):
         yield fault.name, f"WRONG: {fault.message}" if fault in check.faults else fault.message
     if check.faults:  # not validated, so the values might contain secrets
@@ -123,7 +123,7 @@ def collect_settings() -> Iterator[tuple[str, object]]:
             if name.upper() not in faulty:
                 yield name.upper(), f"set (from {origin})"
         return
-    for setting in config_show().settings:
+    for setting in show_config().settings:
         yield setting.name, f"{setting.value} (from {setting.origin})"
 
 
@@ -227,12 +227,12 @@ def collect_schema(database: Database, project: Project) -> Iterator[tuple[str, 
         )
 
 
-def collect_health(subject: Subject) -> Iterator[tuple[str, object]]:
+def collect_health(target: HealthTarget) -> Iterator[tuple[str, object]]:
     """Run every health check once."""
     from larp_cli.health.checks import NAMES
     from larp_cli.health.inspector import inspect_once
 
-    report = inspect_once(subject, NAMES, deadline=5.0)
+    report = inspect_once(target, NAMES, deadline=5.0)
     for check in report.checks:
         yield check.name, f"{check.status.value}: {check.observed}"
     if report.skipped:

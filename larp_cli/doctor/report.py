@@ -23,7 +23,7 @@ from larp_cli.settings import SettingsInvalid
 from larp_cli.system.deadlines import Alarm
 
 if TYPE_CHECKING:
-    from larp_cli.health.subject import Subject
+    from larp_cli.health.target import HealthTarget
     from larp_cli.migrations.project import Project
     from larp_cli.observer import Observer
     from larp_cli.postgres.database import Database, Databases
@@ -50,7 +50,7 @@ class Doctor:
         home: Callable[[], Path],
         databases: Callable[[], Databases],
         project: Callable[[], Project],
-        subject: Callable[[], Subject],
+        target: Callable[[], HealthTarget],
         observer: Observer,
         timeout: float | None,
     ) -> None:
@@ -60,14 +60,14 @@ class Doctor:
             home: Returns LARP_HOME.
             databases: Returns the database for each URL.
             project: Returns the Alembic project.
-            subject: Returns the subject of the health checks.
+            target: Returns the target of the health checks.
             observer: Gets the title of each section.
             timeout: Seconds for the whole report; None applies only the deadline per section.
         """
         self._home = home
         self._databases = databases
         self._project = project
-        self._subject = subject
+        self._target = target
         self._observer = observer
         self._end = time.monotonic() + (timeout or math.inf)
 
@@ -93,7 +93,7 @@ class Doctor:
                 *connections,
                 self._section("server settings", lambda: facts.collect_server_settings(database())),
                 self._section("schema", lambda: facts.collect_schema(database(), self._project())),
-                self._section("health", lambda: facts.collect_health(self._subject())),
+                self._section("health", lambda: facts.collect_health(self._target())),
             )
         )
 

@@ -17,9 +17,9 @@ from psycopg import sql
 
 from larp_cli.bookkeeping.ledger import find_readable_ledger
 from larp_cli.bookkeeping.tables import VersionTable
-from larp_cli.health.subject import Subject
+from larp_cli.health.target import HealthTarget
 from larp_cli.migrations.graph import find_pending, find_state, find_unknown
-from larp_cli.postgres.catalog import invalid_indexes
+from larp_cli.postgres.catalog import find_invalid_indexes
 from larp_cli.results import DatabaseState
 from larp_cli.results.health import CheckStatus, Reason
 
@@ -65,7 +65,7 @@ WHERE a.name = ANY (%s)
 class Look:
     """What the checks of one round share: the connection, and what earlier checks found."""
 
-    subject: Subject
+    target: HealthTarget
     connection: psycopg.Connection
     schema: str | None = None
     """Schema in which the version table was found."""
@@ -139,13 +139,13 @@ def check_writable(look: Look) -> Observation:
 
 def check_schema(look: Look) -> Observation:
     """The schema and its version table exist."""
-    subject = look.subject
+    target = look.target
     path = (
-        (subject.version_table,)
-        if subject.schema is None
+        (target.version_table,)
+        if target.schema is None
         else (
-            subject.schema,
-            subject.version_table,
+            target.schema,
+            target.version_table,
         )
     )
     name = sql.Identifier(*path).as_string(look.connection)
@@ -162,10 +162,10 @@ def check_revision(look: Look) -> Observation:
         return failed("unknown: the schema could not be checked", look.unseen)
     if look.schema is None:
         return failed("no revision was ever applied", Reason.NOT_INITIALISED, "larp db init")
-    table = sql.Identifier(look.schema, look.subject.version_table)
+    table = sql.Identifier(look.schema, look.target.version_table)
     rows = look.connection.execute(sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(table))
     look.current = tuple(row[0] for row in rows)
-    graph = look.subject.graph
+    graph = look.target.graph
     look.pending = find_pending(graph, look.current)
     state = find_state(graph, look.current)
     if state is DatabaseState.AHEAD:
@@ -200,7 +200,7 @@ def check_connections(look: Look) -> Observation:
 
 def check_extensions(look: Look) -> Observation:
     """The extensions that larp uses are installed, as far as the server has them."""
-    wanted = look.subject.extensions
+    wanted = look.target.extensions
     offered = dict(_extensions(look, wanted))
     missing = sorted(name for name, installed in offered.items() if not installed)
     if missing:
@@ -216,7 +216,7 @@ def _extensions(look: Look, wanted: tuple[str, ...]) -> list[tuple[str, bool]]:
 
 def check_indexes(look: Look) -> Observation:
     """No failed CREATE INDEX CONCURRENTLY has left an invalid index."""
-    found = invalid_indexes(look.connection, look.schema or look.subject.schema)
+    found = find_invalid_indexes(look.connection, look.schema or look.target.schema)
     invalid = [name for _, name in found]
     if invalid:
         hint = (
@@ -230,10 +230,8 @@ def check_ledger(look: Look) -> Observation:
     """The last run of a revision succeeded."""
     if look.schema is None:
         return passed("no run recorded")
-    place = VersionTable(look.schema, look.subject.version_table)
-    found = find_readable_ledger(
-        look.connection, (*look.subject.ledger_schemas, look.schema), place
-    )
+    place = VersionTable(look.schema, look.target.version_table)
+    found = find_readable_ledger(look.connection, (*look.target.ledger_schemas, look.schema), place)
     run = None if found is None else found.read_last_outcome(look.connection)
     if run is None:
         return passed("no run recorded")
@@ -259,10 +257,10 @@ def check_clock(look: Look) -> Observation:
     return passed(seen)
 
 
-def check_configuration(subject: Subject) -> Observation:
+def check_configuration(target: HealthTarget) -> Observation:
     """No setting is questionable. A wrong setting stops larp before any check."""
-    if subject.warnings:
-        return warned("; ".join(subject.warnings), Reason.CONFIGURATION, "larp config check")
+    if target.warnings:
+        return warned("; ".join(target.warnings), Reason.CONFIGURATION, "larp config check")
     return passed("the settings are valid")
 
 

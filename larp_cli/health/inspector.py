@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import psycopg
 
 from larp_cli.health.checks import CHECKS, NAMES, Look, Observation, check_configuration
-from larp_cli.health.subject import Subject
+from larp_cli.health.target import HealthTarget
 from larp_cli.postgres.connection import TIMEOUTS, Connection, connect, hang_up
 from larp_cli.postgres.errors import DatabaseFailure, ServerUnreachable, StatementTimeout, translate
 from larp_cli.results.health import CheckResult, CheckStatus, HealthReport, Reason
@@ -50,8 +50,8 @@ class Inspector:
     interrupted. Until it ends no other begins, so there is never a second connection.
     """
 
-    def __init__(self, subject: Subject, *, deadline: float) -> None:
-        self._subject = subject
+    def __init__(self, target: HealthTarget, *, deadline: float) -> None:
+        self._target = target
         self._deadline = deadline
         self._connection: Connection | None = None
         self._left_behind: _Work | None = None
@@ -70,7 +70,7 @@ class Inspector:
         if set(names) & set(CHECKS):
             results, look = self._look(names, end)
         if "configuration" in names:
-            results.append(_told("configuration", check_configuration(self._subject), 0.0))
+            results.append(_told("configuration", check_configuration(self._target), 0.0))
         made = {result.name for result in results}
         return HealthReport(
             status=max((result.status for result in results), key=_badness),
@@ -100,7 +100,7 @@ class Inspector:
             thread.start()
         except RuntimeError as error:  # the system grants no thread now; it may the next time
             log.warning("a look could not be begun: %s", error)
-            failure = ServerUnreachable.at(self._subject.url, detail=str(error))
+            failure = ServerUnreachable.at(self._target.url, detail=str(error))
             return [self._unanswered(failure)], None
         self._left_behind = work
         if not work.done.wait(max(0.0, end - time.monotonic())):
@@ -117,7 +117,7 @@ class Inspector:
         try:
             connection = self._kept() or self._connect(end)
             self._connection = connection
-            work.look = look = Look(self._subject, connection)
+            work.look = look = Look(self._target, connection)
             for name, check in CHECKS.items():
                 if name in names or name in ("database", "schema"):
                     result = self._made(name, check, look)
@@ -132,7 +132,7 @@ class Inspector:
                 self._discard(connection)
         except Exception as error:  # noqa: B902 - a check with a bug must not look like health
             log.exception("a check failed in a way that it should not")
-            work.failure = ServerUnreachable.at(self._subject.url, detail=type(error).__name__)
+            work.failure = ServerUnreachable.at(self._target.url, detail=type(error).__name__)
         finally:
             work.done.set()
 
@@ -157,7 +157,7 @@ class Inspector:
         try:
             seen: Observation = self._bounded(check, look) if self._is_pooled else check(look)
         except psycopg.Error as error:
-            failure = translate(error, self._subject.url)
+            failure = translate(error, self._target.url)
             lost = look.connection.closed or not isinstance(error, psycopg.DatabaseError)
             if lost or name == "database" or _ends_session(failure):
                 raise failure from error
@@ -194,7 +194,7 @@ class Inspector:
 
     def _connect(self, end: float) -> Connection:
         connection = connect(
-            self._subject.url,
+            self._target.url,
             application_name=APPLICATION_NAME,
             connect_timeout=max(0.001, end - time.monotonic()),
         )
@@ -210,7 +210,7 @@ class Inspector:
             if self._is_pooled and "statement pooling" in str(error):
                 self._lends_statements = True
                 return self._connect(end)
-            raise translate(error, self._subject.url) from error
+            raise translate(error, self._target.url) from error
         return connection
 
     def _hang_up(self) -> None:
@@ -238,9 +238,9 @@ class Inspector:
         return _told("database", seen, 0.0)
 
 
-def inspect_once(subject: Subject, names: tuple[str, ...], *, deadline: float) -> HealthReport:
+def inspect_once(target: HealthTarget, names: tuple[str, ...], *, deadline: float) -> HealthReport:
     """Make the named checks on a connection of their own, within ``deadline`` seconds."""
-    inspector = Inspector(subject, deadline=deadline)
+    inspector = Inspector(target, deadline=deadline)
     try:
         return inspector.inspect(names)
     finally:

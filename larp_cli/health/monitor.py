@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from larp_cli.health.checks import READY
 from larp_cli.health.inspector import Inspector
-from larp_cli.health.subject import Subject
+from larp_cli.health.target import HealthTarget
 from larp_cli.results.health import CheckStatus, HealthReport, Reason
 
 log = logging.getLogger("larp.health")
@@ -67,11 +67,11 @@ class Snapshot:
 class Monitor:
     """Looks every ``interval`` seconds, each time within ``deadline`` seconds."""
 
-    def __init__(self, subject: Subject, *, interval: float, deadline: float) -> None:
-        self.subject = subject
+    def __init__(self, target: HealthTarget, *, interval: float, deadline: float) -> None:
+        self.target = target
         self._interval = interval
         self._longest = interval + deadline + max(GRACE_SECONDS, interval / 2)
-        self._inspector = Inspector(subject, deadline=deadline)
+        self._inspector = Inspector(target, deadline=deadline)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="larp-monitor", daemon=True)
         self._seen: Snapshot | None = None

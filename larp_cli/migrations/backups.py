@@ -13,7 +13,7 @@ from larp_cli.backup.restore import restore_schema
 from larp_cli.migrations.control import ControlSession, open_control, reopen_control
 from larp_cli.migrations.guard import Guard, examine, require_unchanged
 from larp_cli.migrations.seed_files import forget_seeds
-from larp_cli.postgres.catalog import schema_exists, server_major
+from larp_cli.postgres.catalog import read_server_major, schema_exists
 from larp_cli.results import BackedUp, Backup, Restored
 from larp_cli.settings import Environment
 
@@ -147,7 +147,7 @@ def _open_checked(workspace: Workspace, path: Path) -> tuple[ManagedDatabase, Ar
     """Open the archive and check everything that can be checked before the restore."""
     observer = workspace.observer
     with open_control(workspace.database, workspace.project) as control:
-        database, major = control.database, server_major(control.connection)
+        database, major = control.database, read_server_major(control.connection)
     archive = open_archive(path, database, server_major=major)
     require_schema(archive, database.schema)
     observer.started(f"verifying {path}")

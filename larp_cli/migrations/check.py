@@ -14,7 +14,7 @@ from larp_cli.migrations.autogenerate.compare import Comparison, compare
 from larp_cli.migrations.control import ControlSession, open_control
 from larp_cli.migrations.graph import find_ancestors
 from larp_cli.migrations.status import Standing, compare_revisions
-from larp_cli.postgres.catalog import invalid_indexes
+from larp_cli.postgres.catalog import find_invalid_indexes
 from larp_cli.results import DatabaseCheck, DatabaseState, Direction, Finding
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _check_edits(
 def _check_indexes(control: ControlSession) -> Iterator[Finding]:
     """Find invalid indexes: in larp's schema, or in every schema for another project."""
     schema = control.database.schema if control.project.own else None
-    for name in invalid_indexes(control.connection, schema):
+    for name in find_invalid_indexes(control.connection, schema):
         index = sql.Identifier(*name).as_string(control.connection)
         yield Finding(
             code="invalid_index",

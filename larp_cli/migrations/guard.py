@@ -125,7 +125,7 @@ def examine(control: ControlSession) -> Stake:
         DatabaseUnreachable: The database did not answer, or is a standby.
     """
     connection, database = control.connection, control.database
-    facts = catalog.server_facts(connection, database)
+    facts = catalog.read_server_facts(connection, database)
     if facts.standby:  # before making a backup for nothing
         raise ReadOnly.at(database.url, address=facts.host)
     return Stake(
@@ -136,7 +136,7 @@ def examine(control: ControlSession) -> Stake:
         stamped_environment=read_environment(connection, database.bookkeeping),
         tables=tuple(
             _count(connection, database.schema, table)
-            for table in catalog.table_sizes(connection, database.schema)
+            for table in catalog.read_table_sizes(connection, database.schema)
         ),
     )
 
@@ -163,7 +163,7 @@ def require_unchanged(control: ControlSession, stake: Stake, *, command: str) ->
     """
     connection, database = control.connection, control.database
     stamped = read_environment(connection, database.bookkeeping)
-    tables = {table.name for table in catalog.table_sizes(connection, database.schema)}
+    tables = {table.name for table in catalog.read_table_sizes(connection, database.schema)}
     # A table that is gone cannot be lost: another reset may be running.
     unseen = tables - {table.name for table in stake.tables}
     unseen -= {database.version_table.name, *BOOKKEEPING_TABLES}

@@ -15,8 +15,8 @@ from larp_cli.migrations.graph import find_heads, has_every_revision
 from larp_cli.migrations.lint.squawk import find_squawk
 from larp_cli.migrations.migrate import plan_upgrade
 from larp_cli.migrations.revisions import describe_revision
-from larp_cli.postgres.catalog import server_major
-from larp_cli.postgres.relations import tables_by_name
+from larp_cli.postgres.catalog import read_server_major
+from larp_cli.postgres.relations import find_named_tables
 from larp_cli.results import Hazard, MigrationPlan, PlannedRevision, TouchedTable
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _describe_steps(
     tables = _find_tables(control, candidates)
     hazards: list[tuple[Hazard, ...]] = [() for _ in candidates]
     if squawk is not None:
-        major = server_major(control.connection)
+        major = read_server_major(control.connection)
         hazards = find_hazards(squawk, candidates, server_major=major, existing=tables)
     return tuple(
         _describe_step(project.script.get_revision(item.revision), candidate, tables, found)
@@ -110,7 +110,7 @@ def _find_tables(
     names = {
         name for item in statements for name in (*item.targets, *item.referenced, *item.created)
     }
-    return tables_by_name(control.connection, names)
+    return find_named_tables(control.connection, names)
 
 
 def _describe_step(

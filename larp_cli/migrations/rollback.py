@@ -15,7 +15,7 @@ from larp_cli.migrations.guard import Guard, Stake, examine
 from larp_cli.migrations.migrate import require_known
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.run.steps import steps_of_revisions
-from larp_cli.postgres.relations import tables_by_name
+from larp_cli.postgres.relations import find_named_tables
 from larp_cli.results import AppliedRevision, Direction, RolledBack, TouchedTable
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _find_touched(
 
     statements = (statement.sql for undoing in rendered for statement in undoing.statements)
     names = {name for sql in statements for name in find_tables(sql).targets}
-    touched = {table.name: table for table in tables_by_name(control.connection, names).values()}
+    touched = {table.name: table for table in find_named_tables(control.connection, names).values()}
     return tuple(touched[name] for name in sorted(touched))
 
 

@@ -31,7 +31,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
         standing = compare_revisions(project, current)
         ledger = Ledger(managed.bookkeeping)
         return MigrationStatus(
-            server=catalog.server_facts(connection, database),
+            server=catalog.read_server_facts(connection, database),
             schema=managed.schema,
             schema_exists=catalog.schema_exists(connection, managed.schema),
             environment=peek_environment(connection, managed.bookkeeping),
@@ -49,7 +49,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
 def _invalid_indexes(control: ControlSession) -> tuple[str, ...]:
     """List the invalid indexes, qualified if they are not in the version table's schema."""
     ours = control.database.schema
-    found = catalog.invalid_indexes(control.connection, ours if control.project.own else None)
+    found = catalog.find_invalid_indexes(control.connection, ours if control.project.own else None)
     return tuple(name if schema == ours else f"{schema}.{name}" for schema, name in found)
 
 

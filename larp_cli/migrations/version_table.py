@@ -12,8 +12,8 @@ from psycopg import sql
 from larp_cli.bookkeeping.tables import VersionTable
 from larp_cli.errors import ConfigurationError, LarpError, Locked
 from larp_cli.migrations.alembic_api import read_version_table
-from larp_cli.postgres.catalog import describe_sessions, holders_in
-from larp_cli.postgres.errors import translated_errors
+from larp_cli.postgres.catalog import describe_sessions, find_table_users
+from larp_cli.postgres.errors import translate_errors
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
@@ -78,7 +78,7 @@ def read_heads(connection: psycopg.Connection, table: VersionTable) -> tuple[str
     try:
         return tuple(row[0] for row in connection.execute(query))
     except psycopg.errors.LockNotAvailable as error:
-        holders = holders_in(connection, table.schema, table.name)
+        holders = find_table_users(connection, table.schema, table.name)
         raise Locked(
             f"the version table {table} is locked"
             f" by {describe_sessions(holders) or 'a session that is just ending'}",
@@ -104,7 +104,7 @@ def _look_into[Found](
 
     with (
         _explained(project),
-        translated_errors(database.url),
+        translate_errors(database.url),
         database.engine() as engine,
         engine.connect() as connection,
     ):

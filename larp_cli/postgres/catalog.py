@@ -111,13 +111,13 @@ WHERE p.pid = %s
 """
 
 
-def server_facts(connection: psycopg.Connection, database: Database) -> ServerFacts:
+def read_server_facts(connection: psycopg.Connection, database: Database) -> ServerFacts:
     """Read the server's version and role, and the database and user of the connection."""
     row = connection.execute(SERVER_FACTS).fetchone()
     assert row is not None
     name, user, version, standby = row
     return ServerFacts(
-        host=connected_host(connection),
+        host=describe_host(connection),
         database=name,
         user=user,
         version=version,
@@ -126,7 +126,7 @@ def server_facts(connection: psycopg.Connection, database: Database) -> ServerFa
     )
 
 
-def connected_host(connection: psycopg.Connection) -> str:
+def describe_host(connection: psycopg.Connection) -> str:
     """Return the host that this connection uses, one of possibly several in the URL."""
     info = connection.info
     return info.host if info.host.startswith("/") else f"{info.host}:{info.port}"
@@ -137,7 +137,7 @@ def schema_exists(connection: psycopg.Connection, schema: str) -> bool:
     return connection.execute(SCHEMA_EXISTS, (schema,)).fetchone() == (True,)
 
 
-def lock_holders(connection: psycopg.Connection, key: int) -> tuple[LockHolder, ...]:
+def find_lock_holders(connection: psycopg.Connection, key: int) -> tuple[LockHolder, ...]:
     """List the sessions that hold the advisory lock with this 64-bit key."""
     unsigned = key % 2**64
     rows = connection.execute(LOCK_HOLDERS, (unsigned >> 32, unsigned & 0xFFFFFFFF))
@@ -147,12 +147,12 @@ def lock_holders(connection: psycopg.Connection, key: int) -> tuple[LockHolder, 
     )
 
 
-def blockers_of(connection: psycopg.Connection, pid: int) -> tuple[Blocker, ...]:
+def find_blockers(connection: psycopg.Connection, pid: int) -> tuple[Blocker, ...]:
     """List the sessions that block a session, oldest transaction first."""
     return _blockers(connection.execute(BLOCKERS, (pid,)))
 
 
-def holders_in(
+def find_table_users(
     connection: psycopg.Connection, schema: str, table: str | None = None
 ) -> tuple[Blocker, ...]:
     """List the other sessions that hold a lock on ``table``, or on any table of the schema."""
@@ -188,7 +188,7 @@ def _since(blocker: Blocker) -> str:
     return f", last query started {blocker.query_started:%H:%M:%S %Z}"
 
 
-def index_progress(connection: psycopg.Connection, pid: int) -> str | None:
+def read_index_progress(connection: psycopg.Connection, pid: int) -> str | None:
     """Read the progress of the index that a session is building, in PostgreSQL's terms.
 
     Source: PostgreSQL manual, "CREATE INDEX Progress Reporting".
@@ -200,7 +200,7 @@ def index_progress(connection: psycopg.Connection, pid: int) -> str | None:
     return f"index on {table}: {phase}" + (f", {done} of {total} {unit}" if total else "")
 
 
-def invalid_indexes(
+def find_invalid_indexes(
     connection: psycopg.Connection, schema: str | None
 ) -> tuple[tuple[str, str], ...]:
     """List the indexes that a failed ``CONCURRENTLY`` left behind: schema and name, unquoted.
@@ -211,29 +211,29 @@ def invalid_indexes(
     return tuple((row[0], row[1]) for row in rows)
 
 
-def all_invalid_indexes(connection: psycopg.Connection) -> frozenset[str]:
+def find_all_invalid_indexes(connection: psycopg.Connection) -> frozenset[str]:
     """List the invalid indexes of the database as qualified, quoted names."""
     rows = connection.execute(INVALID_INDEXES, {"schema": None})
     return frozenset(row[2] for row in rows)
 
 
-def table_sizes(connection: psycopg.Connection, schema: str) -> tuple[TableSize, ...]:
+def read_table_sizes(connection: psycopg.Connection, schema: str) -> tuple[TableSize, ...]:
     """List the tables of a schema with the server's row estimates."""
     rows = connection.execute(TABLE_SIZES, (schema,))
     return tuple(TableSize(name=name, estimated_rows=estimate) for name, estimate in rows)
 
 
-def extensions_in(connection: psycopg.Connection, schema: str) -> tuple[str, ...]:
+def find_extensions(connection: psycopg.Connection, schema: str) -> tuple[str, ...]:
     """List the extensions whose objects are in the schema."""
     return tuple(row[0] for row in connection.execute(EXTENSIONS_IN, (schema,)))
 
 
-def server_major(connection: psycopg.Connection) -> int:
+def read_server_major(connection: psycopg.Connection) -> int:
     """Return the server's major version."""
     return connection.info.server_version // 10000
 
 
-def invalid_indexes_of(
+def find_invalid_indexes_of_table(
     connection: psycopg.Connection, table: str, index: str | None
 ) -> tuple[tuple[str, str], ...]:
     """List the invalid indexes of a table that no session is building.

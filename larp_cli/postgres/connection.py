@@ -17,7 +17,7 @@ import psycopg
 from psycopg.abc import ConnDict
 from psycopg.conninfo import make_conninfo
 
-from larp_cli.postgres.errors import DatabaseFailure, combined, is_final, translate
+from larp_cli.postgres.errors import DatabaseFailure, combine_failures, is_final, translate
 from larp_cli.postgres.psycopg_api import list_attempts
 from larp_cli.postgres.url import DatabaseUrl, Host
 from larp_cli.system.deadlines import on_deadline
@@ -55,7 +55,7 @@ _ANSWERED: dict[tuple[Host, ...], Place] = {}
 pays for a dead host once, and does not end up on another server."""
 
 
-def answered(url: DatabaseUrl) -> Place | None:
+def find_answering_host(url: DatabaseUrl) -> Place | None:
     """Return where this process was let in last; None where it was not yet."""
     return _ANSWERED.get(url.hosts)
 
@@ -99,7 +99,7 @@ def connect(
         failures.append(failure)
         if is_final(failure, url):
             raise failure
-    raise combined(failures, url)
+    raise combine_failures(failures, url)
 
 
 def within(
@@ -142,7 +142,7 @@ def within(
 
 
 @contextmanager
-def answering(connection: Connection, seconds: float) -> Iterator[None]:
+def limit_answer(connection: Connection, seconds: float) -> Iterator[None]:
     """Hang up after so many seconds: a server that stopped dead keeps no timeout of its own.
 
     Raises:

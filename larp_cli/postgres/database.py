@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from larp_cli.errors import ConfigurationError
 from larp_cli.postgres.connection import TIMEOUTS, connect, milliseconds
-from larp_cli.postgres.errors import translated_errors
+from larp_cli.postgres.errors import translate_errors
 from larp_cli.postgres.url import DatabaseUrl, normalise_url
-from larp_cli.settings import Environment, Settings, secret_values
+from larp_cli.settings import Environment, Settings, find_secret_values
 
 if TYPE_CHECKING:
     import psycopg
@@ -87,7 +87,7 @@ class Database:
             DatabaseFailure: A statement failed.
         """
         with (
-            translated_errors(self.url),
+            translate_errors(self.url),
             self.connect(application_name=application_name) as connection,
         ):
             yield connection
@@ -175,7 +175,7 @@ def open_database(
             connect_timeout=min(settings.database_connect_timeout, deadline or float("inf")),
             statement_timeout=settings.database_statement_timeout,
             lock_timeout=settings.migration_lock_timeout,
-            secrets=secret_values(settings),
+            secrets=find_secret_values(settings),
         )
         yield Databases(application=application, migration=_for_migration(settings, application))
 

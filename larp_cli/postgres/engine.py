@@ -18,7 +18,7 @@ from larp_cli.postgres.errors import (
     TooManyConnections,
     driver_error,
     translate,
-    translated_errors,
+    translate_errors,
 )
 from larp_cli.postgres.url import DatabaseUrl
 
@@ -109,7 +109,7 @@ def check_connection(target: sa.Engine | DatabaseUrl, *, timeout: float = 5.0) -
     url = _url_of(target)
     began = time.monotonic()
     try:
-        with translated_errors(url):
+        with translate_errors(url):
             within(timeout, lambda: _ask(target, timeout))
     except PoolTimeout as error:
         raise PoolExhausted.at(url) from error

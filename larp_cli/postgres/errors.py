@@ -316,7 +316,7 @@ def driver_error(error: BaseException) -> psycopg.Error | None:
 
 
 @contextmanager
-def translated_errors(target: DatabaseUrl) -> Iterator[None]:
+def translate_errors(target: DatabaseUrl) -> Iterator[None]:
     """Turn what the driver or SQLAlchemy raises within into our own errors.
 
     Raises:
@@ -343,7 +343,7 @@ def is_final(failure: DatabaseFailure, target: DatabaseUrl) -> bool:
     return isinstance(failure, _HOST_IS_FINAL)
 
 
-def combined(failures: Sequence[DatabaseFailure], target: DatabaseUrl) -> DatabaseFailure:
+def combine_failures(failures: Sequence[DatabaseFailure], target: DatabaseUrl) -> DatabaseFailure:
     """Make one error of those of several hosts.
 
     What a server said outweighs that another did not answer; the message names them all.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from larp_cli.errors import Refused
-from larp_cli.postgres.connection import answering, connect
+from larp_cli.postgres.connection import connect, limit_answer
 from larp_cli.postgres.errors import ConnectTimeout, TooManyConnections
 from larp_cli.postgres.url import Host
 
@@ -95,7 +95,7 @@ def _is_shared(database: Database, connection: psycopg.Connection, own: Session)
 
 
 def _session(connection: psycopg.Connection, seconds: float) -> Session:
-    with answering(connection, seconds):
+    with limit_answer(connection, seconds):
         row = connection.execute(SESSION).fetchone()
     assert row is not None
     pid, start = row

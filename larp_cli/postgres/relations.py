@@ -50,7 +50,7 @@ LEFT JOIN sizes s ON s.root = d.root
 """
 
 
-def tables_by_name(
+def find_named_tables(
     connection: psycopg.Connection, names: Iterable[tuple[str | None, str]]
 ) -> dict[tuple[str | None, str], TouchedTable]:
     """Return the tables that exist among these names. The name of an index finds its table."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from larp_cli.errors import CommandFailed
-from larp_cli.postgres.catalog import server_major
+from larp_cli.postgres.catalog import read_server_major
 from larp_cli.postgres.pooler import is_direct
 from larp_cli.postgres.programs import client_environment, find_program
 from larp_cli.results import ShellOutput
@@ -75,7 +75,7 @@ def _prepare(
     r"""Find the psql of the server's version; ``\d`` in it shows the schema that larp manages."""
     with database.connection() as connection:
         environment = client_environment(database)  # knows by now which host let us in
-        major = server_major(connection)
+        major = read_server_major(connection)
         row = connection.execute(SEARCH_PATH, {"schema": schema}).fetchone()
         # A pooler would refuse the option.
         if (

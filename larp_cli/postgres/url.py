@@ -130,7 +130,7 @@ class DatabaseUrl:
 
     def with_database(self, name: str) -> DatabaseUrl:
         """Return the URL of another database on the same server."""
-        return resolved({**self.parameters, "dbname": name}, setting=self.setting)
+        return resolve_url({**self.parameters, "dbname": name}, setting=self.setting)
 
     @property
     def conninfo(self) -> str:
@@ -191,10 +191,10 @@ def normalise_url(text: str, *, setting: str = "DATABASE_URL") -> DatabaseUrl:
         given = conninfo.conninfo_to_dict(uri)
     except psycopg.ProgrammingError as error:
         raise _faulty(str(error), uri, setting) from None
-    return resolved({name: str(value) for name, value in given.items()}, setting=setting)
+    return resolve_url({name: str(value) for name, value in given.items()}, setting=setting)
 
 
-def resolved(parameters: Mapping[str, str], *, setting: str = "DATABASE_URL") -> DatabaseUrl:
+def resolve_url(parameters: Mapping[str, str], *, setting: str = "DATABASE_URL") -> DatabaseUrl:
     """Create a URL from parameters under libpq's names (`DatabaseUrl.parameters`).
 
     Raises:

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from larp_cli.postgres.catalog import server_facts
+from larp_cli.postgres.catalog import read_server_facts
 from larp_cli.postgres.connection import within
-from larp_cli.postgres.errors import DatabaseFailure, translated_errors
+from larp_cli.postgres.errors import DatabaseFailure, translate_errors
 from larp_cli.results import DatabaseReady, ServerFacts
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ def wait_for_database(database: Database, observer: Observer, *, timeout: float)
 def _read_facts(database: Database, seconds: float) -> ServerFacts:
     """Connect and query within ``seconds``. After the login libpq has no timeout itself."""
     deadline = time.monotonic() + seconds
-    with translated_errors(database.url):
+    with translate_errors(database.url):
         connection = replace(database, connect_timeout=seconds).connect()
 
         def ask() -> ServerFacts:
             with connection:
-                return server_facts(connection, database)
+                return read_server_facts(connection, database)
 
         with socket.socket(fileno=os.dup(connection.fileno())) as line:
             try:

@@ -6,11 +6,16 @@ Sources, strongest first: the environment, ``.env``, files in ``SECRETS_DIR``, d
 from larp_cli.settings.pydantic_plugins import disable_plugins
 
 with disable_plugins():
+    from larp_cli.settings.choices import Algorithm, Environment, LogFormat, LogLevel
     from larp_cli.settings.faults import SettingFault, SettingsInvalid
-    from larp_cli.settings.loading import inspect_settings, load_settings, origins, secret_values
+    from larp_cli.settings.loading import (
+        find_secret_values,
+        inspect_settings,
+        load_settings,
+        read_origins,
+    )
     from larp_cli.settings.model import Settings
     from larp_cli.settings.sources import DEFAULT, Reading, read_sources
-    from larp_cli.settings.words import Algorithm, Environment, LogFormat, LogLevel
 
 __all__ = [
     "DEFAULT",
@@ -24,7 +29,7 @@ __all__ = [
     "SettingsInvalid",
     "inspect_settings",
     "load_settings",
-    "origins",
+    "read_origins",
     "read_sources",
-    "secret_values",
+    "find_secret_values",
 ]

@@ -34,7 +34,7 @@ class SettingsInvalid(ConfigurationError):
         super().__init__(f"{heading}:{lines}", hint="larp config check")
 
 
-def validation_faults(
+def collect_validation_faults(
     error: ValidationError, fields: dict[str, FieldInfo]
 ) -> tuple[SettingFault, ...]:
     """Return one fault per setting; pydantic's own texts can echo the input and are not used."""
@@ -42,11 +42,11 @@ def validation_faults(
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         name = str(detail["loc"][0])
         ours = detail["type"] == CUSTOM_ERROR
-        messages.setdefault(name, detail["msg"] if ours else expectation(fields[name]))
+        messages.setdefault(name, detail["msg"] if ours else describe_expectation(fields[name]))
     return tuple(SettingFault(name.upper(), message) for name, message in messages.items())
 
 
-def expectation(field: FieldInfo) -> str:
+def describe_expectation(field: FieldInfo) -> str:
     """Return what a setting must be, from its type and limits."""
     kind = field.annotation
     if isinstance(kind, type):

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from larp_cli.redaction import url_secrets
-from larp_cli.settings.faults import SettingFault, SettingsInvalid, validation_faults
+from larp_cli.settings.faults import SettingFault, SettingsInvalid, collect_validation_faults
 from larp_cli.settings.model import DEVELOPMENT_SECRET_KEY, Settings
 from larp_cli.settings.sources import DEFAULT, Reading, read_sources
 
@@ -36,11 +36,11 @@ def inspect_settings(reading: Reading) -> tuple[Settings | None, tuple[SettingFa
         return Settings(**values), reading.faults
     except ValidationError as error:
         unread = {fault.name for fault in reading.faults}
-        invalid = validation_faults(error, Settings.model_fields)
+        invalid = collect_validation_faults(error, Settings.model_fields)
     return None, reading.faults + tuple(fault for fault in invalid if fault.name not in unread)
 
 
-def origins(directory: Path | None = None) -> dict[str, str]:
+def read_origins(directory: Path | None = None) -> dict[str, str]:
     """Return where the effective value of each setting comes from.
 
     One of ``environment``, ``.env``, ``secrets file PATH`` and ``default``.
@@ -49,7 +49,7 @@ def origins(directory: Path | None = None) -> dict[str, str]:
     return {name.upper(): found.get(name, DEFAULT) for name in Settings.model_fields}
 
 
-def secret_values(settings: Settings) -> tuple[str, ...]:
+def find_secret_values(settings: Settings) -> tuple[str, ...]:
     """Return the values that must never be shown, for a `Redactor`."""
     values = [os.environ.get("PGPASSWORD", "")]
     for secret in (settings.secret_key, settings.health_details_token):

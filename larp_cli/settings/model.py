@@ -22,8 +22,8 @@ from pydantic_settings import (
 )
 
 from larp_cli.settings import rules
+from larp_cli.settings.choices import Algorithm, Environment, LogFormat, LogLevel
 from larp_cli.settings.faults import CUSTOM_ERROR
-from larp_cli.settings.words import Algorithm, Environment, LogFormat, LogLevel
 
 DEVELOPMENT_SECRET_KEY = "insecure-development-key-change-me-in-production"
 
@@ -304,7 +304,7 @@ class Settings(BaseSettings):
     @field_validator("api_v1_prefix")
     @classmethod
     def _check_prefix(cls, prefix: str) -> str:
-        return _accept(prefix, rules.api_prefix_fault(prefix))
+        return _accept(prefix, rules.find_api_prefix_fault(prefix))
 
     @field_validator("larp_home", "secrets_dir")
     @classmethod
@@ -332,30 +332,30 @@ class Settings(BaseSettings):
     @field_validator("database_url", "database_migration_url")
     @classmethod
     def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
-        fault = rules.database_url_fault(url.get_secret_value()) if url is not None else None
+        fault = rules.find_database_url_fault(url.get_secret_value()) if url is not None else None
         return _accept(url, fault)
 
     @field_validator("database_schema")
     @classmethod
     def _check_schema(cls, schema: str) -> str:
-        return _accept(schema, rules.database_schema_fault(schema))
+        return _accept(schema, rules.find_database_schema_fault(schema))
 
     @field_validator("secret_key")
     @classmethod
     def _check_key(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
-        weak = _in_production(info) and rules.secret_key_fault(key.get_secret_value())
+        weak = _in_production(info) and rules.find_secret_key_fault(key.get_secret_value())
         return _accept(key, weak or None)
 
     @field_validator("health_details_token")
     @classmethod
     def _check_token(cls, token: SecretStr | None) -> SecretStr | None:
-        fault = rules.token_fault(token.get_secret_value()) if token is not None else None
+        fault = rules.find_token_fault(token.get_secret_value()) if token is not None else None
         return _accept(token, fault)
 
     @field_validator("serve_host")
     @classmethod
     def _check_host(cls, host: str) -> str:
-        return _accept(host, rules.host_fault(host))
+        return _accept(host, rules.find_host_fault(host))
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -367,7 +367,7 @@ class Settings(BaseSettings):
     def _check_origins(cls, origins: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         # Browsers send scheme and host in lower case, and the header is compared as it is.
         origins = tuple(dict.fromkeys(origin.strip().lower() for origin in origins))
-        return _accept(origins, rules.origins_fault(origins, production=_in_production(info)))
+        return _accept(origins, rules.find_origins_fault(origins, production=_in_production(info)))
 
 
 def _split(origins: str) -> Any:

@@ -36,7 +36,7 @@ _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?")
 
 
-def database_url_fault(url: str) -> str | None:
+def find_database_url_fault(url: str) -> str | None:
     """Say what is wrong with the scheme; the rest is for the database package to judge."""
     scheme, separator, _ = url.partition("://")
     if separator and scheme.lower() in URL_SCHEMES:
@@ -44,7 +44,7 @@ def database_url_fault(url: str) -> str | None:
     return "must start with " + ", ".join(f"{scheme}://" for scheme in URL_SCHEMES)
 
 
-def database_schema_fault(name: str) -> str | None:
+def find_database_schema_fault(name: str) -> str | None:
     """Say why PostgreSQL would not take the name for a schema of ours.
 
     See the PostgreSQL manual, 4.1.1 Identifiers and Key Words, and CREATE SCHEMA.
@@ -59,21 +59,21 @@ def database_schema_fault(name: str) -> str | None:
     return None
 
 
-def api_prefix_fault(prefix: str) -> str | None:
+def find_api_prefix_fault(prefix: str) -> str | None:
     """Say why the prefix cannot stand before ``/status``."""
     if _PREFIX.fullmatch(prefix):
         return None
     return "must be a path like /api/v1: it starts with / and does not end with one"
 
 
-def host_fault(host: str) -> str | None:
+def find_host_fault(host: str) -> str | None:
     """Say why one cannot listen on the host: it is empty, or a URL, or has a port with it."""
     if re.fullmatch(r"[^\s/:\[\]]+|(?:[0-9a-fA-F.]*:){2}[0-9a-fA-F:.]*(?:%\w+)?", host):
         return None
     return "must be a host name or an IP address, without a port"
 
 
-def origins_fault(origins: Sequence[str], *, production: bool) -> str | None:
+def find_origins_fault(origins: Sequence[str], *, production: bool) -> str | None:
     """Say which entry no browser would ever send as its Origin header (RFC 6454, 6.1)."""
     for position, origin in enumerate(origins, start=1):
         if origin == "*":
@@ -96,12 +96,12 @@ def _is_origin(origin: str) -> bool:
         return False
 
 
-def token_fault(token: str) -> str | None:
+def find_token_fault(token: str) -> str | None:
     """Say why everybody would have the token."""
     return None if token.strip() else "must not be empty; make one with `larp config secret`"
 
 
-def secret_key_fault(key: str) -> str | None:
+def find_secret_key_fault(key: str) -> str | None:
     """Say why someone could guess the key."""
     if len(key) < SECRET_KEY_LENGTH:
         return (

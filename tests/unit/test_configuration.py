@@ -9,14 +9,14 @@ import pytest
 
 from larp_cli.configuration import (
     NOT_SET,
-    config_check,
-    config_show,
-    config_template,
+    check_config,
     generate_secret,
+    render_template,
+    show_config,
 )
 from larp_cli.errors import ExitCode
 from larp_cli.settings import Settings, SettingsInvalid, load_settings
-from larp_cli.settings.rules import secret_key_fault
+from larp_cli.settings.rules import find_secret_key_fault
 from tests.conftest import Larp
 from tests.settings import environment, load
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("only_our_environment")
 def shown(**variables: object) -> dict[str, str]:
     """Return the values that `larp config show` shows, by name."""
     with environment(**variables):
-        return {setting.name: setting.value for setting in config_show().settings}
+        return {setting.name: setting.value for setting in show_config().settings}
 
 
 # --- show ---
@@ -40,7 +40,7 @@ def test_show_holds_every_setting_with_origin_and_description(
     """The whole configuration is there, and where each value came from."""
     monkeypatch.setenv("SERVE_PORT", "9000")
 
-    settings = {setting.name: setting for setting in config_show().settings}
+    settings = {setting.name: setting for setting in show_config().settings}
 
     assert list(settings) == [name.upper() for name in Settings.model_fields]
     assert settings["SERVE_PORT"].origin == "environment"
@@ -51,7 +51,7 @@ def test_show_holds_every_setting_with_origin_and_description(
 
 def test_show_leaves_the_origins_out_when_nobody_asks() -> None:
     """`--origin` is for those who wonder."""
-    assert {setting.origin for setting in config_show(with_origins=False).settings} == {""}
+    assert {setting.origin for setting in show_config(with_origins=False).settings} == {""}
 
 
 def test_show_writes_values_as_one_sets_them() -> None:
@@ -82,13 +82,13 @@ def test_show_hides_every_secret(password: str) -> None:
     assert values["DATABASE_URL"] == "postgresql://larp:***@db/larp?sslpassword=***&sslmode=require"
     assert values["SECRET_KEY"] == values["HEALTH_DETAILS_TOKEN"] == "***"
     with environment(**variables):
-        assert password not in repr(config_show())
+        assert password not in repr(show_config())
 
 
 def test_show_of_wrong_settings_tells_the_faults() -> None:
     """There are no effective settings then."""
     with environment(serve_port="x"), pytest.raises(SettingsInvalid, match="SERVE_PORT"):
-        config_show()
+        show_config()
 
 
 # --- check ---
@@ -96,7 +96,7 @@ def test_show_of_wrong_settings_tells_the_faults() -> None:
 
 def test_check_of_sound_settings_finds_nothing() -> None:
     """A fresh checkout is sound."""
-    check = config_check()
+    check = check_config()
 
     assert check.environment == "development"
     assert check.faults == check.warnings == ()
@@ -107,7 +107,7 @@ def test_check_returns_the_faults_instead_of_raising() -> None:
     Path(".env").write_bytes(b"\xff")
 
     with environment(serve_port="sesame", debug="sesame"):
-        check = config_check()
+        check = check_config()
 
     assert [fault.name for fault in check.faults] == [".env", "DEBUG", "SERVE_PORT"]
     assert check.environment is None
@@ -123,7 +123,7 @@ def test_check_warns_about_a_near_miss(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_KEY", "sesame")
 
     with environment(secrets_dir="run"):
-        check = config_check()
+        check = check_config()
 
     assert {(warning.name, warning.message) for warning in check.warnings} == {
         ("DATABSE_URL", "unknown setting (.env); did you mean DATABASE_URL?"),
@@ -136,7 +136,7 @@ def test_check_warns_about_a_near_miss(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_check_warns_about_a_weak_key_in_staging() -> None:
     """Staging is reachable too, though nothing refuses it there."""
     with environment(environment="staging"):
-        (warning,) = config_check().warnings
+        (warning,) = check_config().warnings
 
     assert warning.name == "SECRET_KEY"
     assert warning.message.startswith("would be refused in production")
@@ -147,19 +147,19 @@ def test_check_warns_about_a_weak_key_in_staging() -> None:
 
 def test_the_example_in_the_repository_is_the_template() -> None:
     """`.env.example` is generated: `larp config template > .env.example`."""
-    assert (ROOT / ".env.example").read_text(encoding="utf-8") == config_template().text
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == render_template().text
 
 
 def test_the_template_names_every_setting_once_with_its_default() -> None:
     """Nothing is configurable that the template does not explain."""
-    names = re.findall(r"^# ([A-Z0-9_]+)=", config_template().text, re.MULTILINE)
+    names = re.findall(r"^# ([A-Z0-9_]+)=", render_template().text, re.MULTILINE)
 
     assert names == [name.upper() for name in Settings.model_fields]
 
 
 def test_the_template_fits_on_a_page() -> None:
     """No line is longer than 100 columns, and the file ends as a text file does."""
-    text = config_template().text
+    text = render_template().text
 
     assert max(map(len, text.splitlines())) <= 100
     assert text.endswith("\n") and not text.endswith("\n\n")
@@ -167,14 +167,14 @@ def test_the_template_fits_on_a_page() -> None:
 
 def test_the_template_works_in_development_as_it_is() -> None:
     """Copied to .env and not touched, it changes nothing."""
-    Path(".env").write_text(config_template().text, encoding="utf-8")
+    Path(".env").write_text(render_template().text, encoding="utf-8")
 
     assert load_settings() == load_settings(directory=Path("/nowhere"))
 
 
 def test_the_defaults_of_the_template_are_the_defaults() -> None:
     """Uncommenting a line changes nothing until its value is changed."""
-    text = re.sub(r"^# (?=[A-Z0-9_]+=)", "", config_template().text, flags=re.MULTILINE)
+    text = re.sub(r"^# (?=[A-Z0-9_]+=)", "", render_template().text, flags=re.MULTILINE)
     Path(".env").write_text(text, encoding="utf-8")
 
     assert load_settings() == load_settings(directory=Path("/nowhere"))
@@ -184,7 +184,7 @@ def test_the_defaults_of_the_template_are_the_defaults() -> None:
 def test_the_examples_of_the_template_work(kind: str) -> None:
     """All examples for an environment make a sound configuration together."""
     pattern = rf"^#   in {kind}: ([A-Z0-9_]+)=(.+)$"
-    examples = dict(re.findall(pattern, config_template().text, re.MULTILINE))
+    examples = dict(re.findall(pattern, render_template().text, re.MULTILINE))
     Path("secrets").mkdir()
     if kind == "production":
         assert {"DATABASE_URL", "SECRET_KEY"} <= examples.keys()
@@ -203,7 +203,7 @@ def test_a_generated_secret_is_random_and_good_enough_for_production() -> None:
     assert len(set(generated)) == 50
     for secret in generated:
         assert re.fullmatch(r"[A-Za-z0-9_-]{64}", secret)
-        assert secret_key_fault(secret) is None
+        assert find_secret_key_fault(secret) is None
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_url_that_no_command_could_use_is_a_fault(
     """The check looks as deep into a URL as the commands that connect."""
     monkeypatch.setenv("DATABASE_URL", url)
 
-    assert [fault.name for fault in config_check().faults] == ["DATABASE_URL"]
+    assert [fault.name for fault in check_config().faults] == ["DATABASE_URL"]
 
 
 def test_every_fault_is_told_at_once(larp: Larp) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from larp_cli.errors import ExitCode
 from larp_cli.redaction import Redactor
-from larp_cli.settings import Environment, SettingsInvalid, load_settings, secret_values
+from larp_cli.settings import Environment, SettingsInvalid, find_secret_values, load_settings
 from tests.settings import STRONG_KEY, faults, load
 
 pytestmark = pytest.mark.usefixtures("only_our_environment")
@@ -267,7 +267,7 @@ def test_the_secrets_of_the_settings_seed_a_redactor(password: str) -> None:
         }
     )
 
-    secrets = secret_values(settings)
+    secrets = find_secret_values(settings)
 
     assert {password, encoded, f"{password}-two", f"key-{password}"} <= set(secrets)
     assert f"token-{password}" in secrets
@@ -280,7 +280,7 @@ def test_the_password_of_libpq_is_a_secret_too(monkeypatch: pytest.MonkeyPatch) 
     """The variable works as in libpq, and so its value must be hidden as well."""
     monkeypatch.setenv("PGPASSWORD", "open-sesame")
 
-    assert secret_values(load_settings()) == ("open-sesame",)
+    assert find_secret_values(load_settings()) == ("open-sesame",)
 
 
 def test_the_settings_cannot_be_changed() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from larp_cli.settings import Environment, LogFormat, LogLevel, load_settings, origins
+from larp_cli.settings import Environment, LogFormat, LogLevel, load_settings, read_origins
 from tests.settings import STRONG_KEY, environment, faults, load
 
 pytestmark = pytest.mark.usefixtures("only_our_environment")
@@ -52,7 +52,7 @@ def test_the_stronger_source_wins(
     SOURCES[stronger]("stronger", monkeypatch)
 
     assert load_settings().project_name == "stronger"
-    assert origins()["PROJECT_NAME"].startswith(stronger)
+    assert read_origins()["PROJECT_NAME"].startswith(stronger)
 
 
 def test_every_setting_has_a_default() -> None:
@@ -64,7 +64,7 @@ def test_every_setting_has_a_default() -> None:
     assert settings.database_schema == "larp_manager"
     assert settings.database_pool_size == 20
     assert settings.serve_port == 8000
-    assert set(origins().values()) == {"default"}
+    assert set(read_origins().values()) == {"default"}
 
 
 def test_the_origin_of_a_secret_names_its_file(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_the_origin_of_a_secret_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "database_url").write_text("postgresql://db/larp")
 
     with environment(secrets_dir=tmp_path):
-        found = origins()
+        found = read_origins()
 
     assert found["DATABASE_URL"] == f"secrets file {tmp_path}/database_url"
     assert found["SECRETS_DIR"] == "environment"
@@ -126,7 +126,7 @@ def test_an_empty_variable_is_not_set(name: str, monkeypatch: pytest.MonkeyPatch
     Path("run", name).write_text("\n")
 
     monkeypatch.setenv("SECRETS_DIR", "run")
-    assert origins()[name] == "default"
+    assert read_origins()[name] == "default"
     load_settings()
 
 

@@ -18,7 +18,7 @@ def check(ctx: typer.Context) -> None:
       larp config check
       larp config check --json
     """
-    from larp_cli.configuration import config_check
+    from larp_cli.configuration import check_config
 
     larp: Context = ctx.obj
-    larp.answer(config_check())
+    larp.answer(check_config())

@@ -23,7 +23,7 @@ def show(
       larp config show
       larp config show --origin
     """
-    from larp_cli.configuration import config_show
+    from larp_cli.configuration import show_config
 
     larp: Context = ctx.obj
-    larp.answer(config_show(with_origins=origin))
+    larp.answer(show_config(with_origins=origin))

@@ -15,7 +15,7 @@ def template(ctx: typer.Context) -> None:
     Examples:
       larp config template > .env
     """
-    from larp_cli.configuration import config_template
+    from larp_cli.configuration import render_template
 
     larp: Context = ctx.obj
-    larp.answer(config_template())
+    larp.answer(render_template())

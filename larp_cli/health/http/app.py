@@ -19,7 +19,7 @@ from starlette.routing import Route
 from larp_cli import __version__
 from larp_cli.health.http import metrics, openapi, pages
 from larp_cli.health.http.access import may_see_details
-from larp_cli.health.http.probes import METHODS, Probes, timestamp
+from larp_cli.health.http.probes import METHODS, Probes, format_timestamp
 from larp_cli.health.http.requests import PATHS, Requests
 from larp_cli.health.monitor import Monitor
 
@@ -69,7 +69,7 @@ class Site:
 
     async def metrics(self, request: Request) -> Response:
         """Answer in the text format of Prometheus; 404 where its client is not installed."""
-        body = metrics.exposition(self._monitor, details=self._allows(request))
+        body = metrics.render_metrics(self._monitor, details=self._allows(request))
         if body is None:
             raise HTTPException(404, "metrics need prometheus-client")
         return Response(body, media_type=metrics.CONTENT_TYPE, headers=NO_STORE)
@@ -133,10 +133,10 @@ def details(monitor: Monitor) -> dict[str, Any]:
     return {
         "status": ready.status.value,
         "reason": ready.reason.value if ready.reason else None,
-        "since": timestamp(monitor.since),
+        "since": format_timestamp(monitor.since),
         "version": __version__,
         "draining": monitor.draining,
-        "checked_at": timestamp(report.checked_at) if report else None,
+        "checked_at": format_timestamp(report.checked_at) if report else None,
         "age_seconds": round(monitor.age, 3) if report else None,
         "revisions": list(report.current) if report and report.current is not None else None,
         "pending": list(report.pending) if report and report.pending is not None else None,
@@ -154,7 +154,7 @@ def details(monitor: Monitor) -> dict[str, Any]:
         "skipped": list(report.skipped) if report else [],
         "samples": [
             {
-                "at": timestamp(sample.at),
+                "at": format_timestamp(sample.at),
                 "status": sample.status.value,
                 "seconds": sample.seconds and round(sample.seconds, 6),
             }

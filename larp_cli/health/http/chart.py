@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from statistics import median
 
-from larp_cli.health.http.words import duration, format_latency
+from larp_cli.health.http.formatting import format_duration, format_latency
 from larp_cli.health.monitor import Sample
 
 WIDTH, HEIGHT = 600.0, 100.0
@@ -35,7 +35,7 @@ def chart(samples: Sequence[Sample]) -> str:
         f'<div class="scale"><span>{top * 1000:g} ms</span><span>0</span></div>'
         f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" preserveAspectRatio="none" role="img"'
         f' aria-label="{description}">{bars}{lines}</svg>'
-        f'<div class="scale"><span>{duration(_span(samples))} earlier</span>'
+        f'<div class="scale"><span>{format_duration(_span(samples))} earlier</span>'
         "<span>last check</span></div></div>"
         f"<figcaption>{description}</figcaption></figure>"
     )
@@ -101,7 +101,7 @@ def _ceiling(seconds: float) -> float:
 def _describe(samples: Sequence[Sample]) -> str:
     answers = [sample.seconds for sample in samples if sample.seconds is not None]
     missed = len(samples) - len(answers)
-    span, checks = duration(_span(samples)), len(samples)
+    span, checks = format_duration(_span(samples)), len(samples)
     if not answers:
         return f"In the last {span} the database answered none of {checks} checks."
     usual = (

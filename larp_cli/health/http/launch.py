@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from larp_cli.health.http.options import ServeOptions, hand_over
+from larp_cli.health.http.options import ServeOptions, write_options
 from larp_cli.system.streams import flush_standard_streams
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -25,7 +25,7 @@ def replace_process(options: ServeOptions) -> NoReturn:
         os.set_inheritable(descriptor, True)
     flush_standard_streams()
     command = [sys.executable, "-P", "-m", "larp_cli.health.http.process"]
-    os.execve(sys.executable, [*command, str(hand_over(options))], _environment())
+    os.execve(sys.executable, [*command, str(write_options(options))], _environment())
 
 
 def _environment() -> dict[str, str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def exposition(monitor: Monitor, *, details: bool) -> bytes | None:
+def render_metrics(monitor: Monitor, *, details: bool) -> bytes | None:
     """Write what the monitor knows; None where prometheus-client is not installed.
 
     What nobody has looked at yet is absent. Only ``larp_up`` and ``larp_ready`` are there

@@ -12,9 +12,9 @@ import tempfile
 from dataclasses import dataclass, fields
 from typing import IO, Any
 
-from larp_cli.health.subject import Subject
+from larp_cli.health.target import HealthTarget
 from larp_cli.migrations.graph import RevisionGraph
-from larp_cli.postgres.url import resolved
+from larp_cli.postgres.url import resolve_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class ServeOptions:
 
     url: str
     """Where it listens."""
-    subject: Subject
+    target: HealthTarget
     interval: float
     """Seconds between two looks at the database."""
     deadline: float
@@ -50,10 +50,10 @@ class ServeOptions:
     """What no log may show."""
 
 
-def hand_over(options: ServeOptions) -> int:
+def write_options(options: ServeOptions) -> int:
     """Write the options where a process that replaces this one reads them.
 
-    Returns the descriptor of a file that has no name, for `take_over`.
+    Returns the descriptor of a file that has no name, for `read_options`.
     """
     with _nameless_file() as file:
         file.write(json.dumps(_plain(options)).encode())
@@ -64,26 +64,26 @@ def hand_over(options: ServeOptions) -> int:
     return descriptor
 
 
-def take_over(descriptor: int) -> ServeOptions:
-    """Read what `hand_over` wrote."""
+def read_options(descriptor: int) -> ServeOptions:
+    """Read what `write_options` wrote."""
     with os.fdopen(descriptor, "rb") as file:
         given = json.loads(file.read())
-    subject = given["subject"]
-    subject["url"] = resolved(subject["url"])
-    subject["graph"] = RevisionGraph(
-        **{kind: _tuples(parents) for kind, parents in subject["graph"].items()}
+    target = given["target"]
+    target["url"] = resolve_url(target["url"])
+    target["graph"] = RevisionGraph(
+        **{kind: _tuples(parents) for kind, parents in target["graph"].items()}
     )
-    return ServeOptions(**{**_tuples(given), "subject": Subject(**_tuples(subject))})
+    return ServeOptions(**{**_tuples(given), "target": HealthTarget(**_tuples(target))})
 
 
 def _plain(options: ServeOptions) -> dict[str, Any]:
     """Take the options apart; of the URL libpq's parameters are all that there is to know."""
     given = {item.name: getattr(options, item.name) for item in fields(options)}
-    subject = {item.name: getattr(options.subject, item.name) for item in fields(options.subject)}
-    subject["url"] = dict(options.subject.url.parameters)
-    graph = options.subject.graph
-    subject["graph"] = {item.name: dict(getattr(graph, item.name)) for item in fields(graph)}
-    return {**given, "subject": subject}
+    target = {item.name: getattr(options.target, item.name) for item in fields(options.target)}
+    target["url"] = dict(options.target.url.parameters)
+    graph = options.target.graph
+    target["graph"] = {item.name: dict(getattr(graph, item.name)) for item in fields(graph)}
+    return {**given, "target": target}
 
 
 def _tuples(given: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,13 @@ from urllib.parse import quote
 from larp_cli import __version__
 from larp_cli.health.http import reference
 from larp_cli.health.http.chart import chart
-from larp_cli.health.http.words import REASONS, duration, sentence, text, time_tag
+from larp_cli.health.http.formatting import (
+    REASONS,
+    format_duration,
+    format_sentence,
+    format_time,
+    text,
+)
 from larp_cli.health.monitor import Monitor, Verdict
 from larp_cli.results.health import CheckResult, CheckStatus, HealthReport, Reason
 
@@ -119,7 +125,7 @@ def _mark(status: CheckStatus) -> str:
 
 
 def _state(verdict: Verdict) -> str:
-    why = sentence(REASONS[verdict.reason]) if verdict.reason else _WELL
+    why = format_sentence(REASONS[verdict.reason]) if verdict.reason else _WELL
     return (
         f'<div class="state {verdict.status.value}">{_mark(verdict.status)}<div>'
         f'<p class="word">{_WORDS[verdict.status]}</p><p class="why">{why}</p></div></div>'
@@ -135,9 +141,9 @@ def _facts(monitor: Monitor, verdict: Verdict) -> str:
     if verdict.reason not in (Reason.DRAINING, Reason.MONITOR_STALLED):
         since = monitor.since
         passed = (datetime.now(since.tzinfo) - since).total_seconds()
-        facts.append(("Since", f"{time_tag(since)}, for {duration(passed)}"))
+        facts.append(("Since", f"{format_time(since)}, for {format_duration(passed)}"))
     if seen is not None:
-        checked = f"{time_tag(seen.report.checked_at)}, {duration(monitor.age)} ago"
+        checked = f"{format_time(seen.report.checked_at)}, {format_duration(monitor.age)} ago"
         facts.append(("Last check", checked))
     return _list(facts)
 

@@ -51,7 +51,7 @@ class Probes:
         if path != ALIVE:
             verdict = self._monitor.database if path == DATABASE else self._monitor.ready
             status = 503 if verdict.status is CheckStatus.FAIL else 200
-            body = told(self._monitor, verdict)
+            body = format_verdict(self._monitor, verdict)
         headers = [
             *HEADERS,
             (b"content-length", b"%d" % len(body)),
@@ -63,7 +63,7 @@ class Probes:
         await send({"type": "http.response.body", "body": body})
 
 
-def told(monitor: Monitor, verdict: Verdict) -> bytes:
+def format_verdict(monitor: Monitor, verdict: Verdict) -> bytes:
     """Write a verdict: status, reason, when the database was looked at, and how long ago.
 
     By hand, as all of it is words of ours: a status, a reason of the list, a time, a number.
@@ -72,7 +72,7 @@ def told(monitor: Monitor, verdict: Verdict) -> bytes:
     reason = f'"{verdict.reason.value}"' if verdict.reason else "null"
     at, age = "null", "null"
     if seen is not None:
-        at = f'"{timestamp(seen.report.checked_at)}"'
+        at = f'"{format_timestamp(seen.report.checked_at)}"'
         age = f"{monitor.age:.3f}"
     return (
         f'{{"status":"{verdict.status.value}","reason":{reason},'
@@ -80,6 +80,6 @@ def told(monitor: Monitor, verdict: Verdict) -> bytes:
     ).encode()
 
 
-def timestamp(moment: datetime) -> str:
+def format_timestamp(moment: datetime) -> str:
     """Write a time as RFC 3339 has it, in UTC."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -21,7 +21,7 @@ from larp_cli.health.http.app import create_app
 from larp_cli.health.http.connection import GuardedConnection, cap_connections
 from larp_cli.health.http.launch import ENDING
 from larp_cli.health.http.listen import BACKLOG
-from larp_cli.health.http.options import ServeOptions, take_over
+from larp_cli.health.http.options import ServeOptions, read_options
 from larp_cli.health.http.uvicorn_api import SocketServer
 from larp_cli.health.monitor import Monitor
 from larp_cli.logs import log_to_stderr
@@ -74,7 +74,7 @@ class DrainingServer(SocketServer):
 
 def run_serving_process() -> int:
     """Serve as the options say that stand behind the descriptor in the argument list."""
-    options = take_over(int(sys.argv[1]))
+    options = read_options(int(sys.argv[1]))
     log_to_stderr(
         level=options.log_level,
         as_json=options.log_format == "json",
@@ -91,7 +91,7 @@ def run_serving_process() -> int:
 
 def serve(options: ServeOptions) -> None:
     """Serve until a signal or the lifetime ends it."""
-    monitor = Monitor(options.subject, interval=options.interval, deadline=options.deadline)
+    monitor = Monitor(options.target, interval=options.interval, deadline=options.deadline)
     config = uvicorn.Config(
         create_app(monitor, options),
         http=GuardedConnection,

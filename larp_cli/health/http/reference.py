@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+from larp_cli.health.http.formatting import text
 from larp_cli.health.http.openapi import Node, resolve_reference
-from larp_cli.health.http.words import text
 
 _CODE = re.compile(r"`([^`]+)`")
 _METHODS = ("get", "head")

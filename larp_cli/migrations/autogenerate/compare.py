@@ -17,7 +17,7 @@ from larp_cli.migrations.alembic_api import (
     open_comparison,
 )
 from larp_cli.migrations.project import explained
-from larp_cli.postgres.errors import translated_errors
+from larp_cli.postgres.errors import translate_errors
 
 if TYPE_CHECKING:
     from alembic.autogenerate import RevisionContext
@@ -95,7 +95,7 @@ def autogenerate(
 
     with (
         explained(project.config_file),
-        translated_errors(database.url),
+        translate_errors(database.url),
         database.engine() as engine,
         engine.connect() as connection,
     ):

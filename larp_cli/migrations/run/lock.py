@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from larp_cli.errors import Locked
-from larp_cli.postgres.catalog import lock_holders
+from larp_cli.postgres.catalog import find_lock_holders
 from larp_cli.postgres.pooler import require_session
 from larp_cli.results import LockHolder
 
@@ -56,7 +56,7 @@ def worker_key(schema: str) -> int:
 def migrators(connection: psycopg.Connection, schema: str) -> tuple[LockHolder, ...]:
     """List who is migrating: the session that works first, then the one that holds the mutex."""
     keys = (worker_key(schema), mutex_key(schema))
-    found = {holder.pid: holder for key in keys for holder in lock_holders(connection, key)}
+    found = {holder.pid: holder for key in keys for holder in find_lock_holders(connection, key)}
     ours = connection.info.backend_pid
     return tuple(holder for pid, holder in found.items() if pid != ours)
 
@@ -113,7 +113,9 @@ def acquire(
     while not _try(connection, key):
         now = time.monotonic()
         if not holders or now >= looked + LOOK_SECONDS or now >= began + wait:
-            found = lock_holders(connection, key) if of_workers else migrators(connection, schema)
+            found = (
+                find_lock_holders(connection, key) if of_workers else migrators(connection, schema)
+            )
             told, holders, looked = holders, found, now
             if now >= began + wait:
                 raise Locked(

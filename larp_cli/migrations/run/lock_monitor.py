@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 import psycopg
 
-from larp_cli.postgres.catalog import blockers_of, describe_sessions, index_progress
-from larp_cli.postgres.connection import answering
+from larp_cli.postgres.catalog import describe_sessions, find_blockers, read_index_progress
+from larp_cli.postgres.connection import limit_answer
 from larp_cli.results import Blocker
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Watch:
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
             try:
-                with answering(self._connection, LONGEST_SILENCE):
+                with limit_answer(self._connection, LONGEST_SILENCE):
                     self._look()
             except psycopg.errors.ConnectionTimeout:
                 self._observer.warning(f"no answer from the server for {LONGEST_SILENCE:g} s")
@@ -83,12 +83,12 @@ class Watch:
                 return
 
     def _look(self) -> None:
-        blockers = blockers_of(self._connection, self._pid)
+        blockers = find_blockers(self._connection, self._pid)
         if blockers:
             self.blockers = blockers
             self._tell(f"a lock held by {describe_sessions(blockers)}", waiting=True)
             return
-        progress = index_progress(self._connection, self._pid)
+        progress = read_index_progress(self._connection, self._pid)
         if progress is not None:
             self._tell(progress, waiting=False)
 

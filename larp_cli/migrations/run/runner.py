@@ -25,7 +25,7 @@ from larp_cli.migrations.run.failure import StoppedRun, describe_error
 from larp_cli.migrations.run.lock_monitor import Watch
 from larp_cli.migrations.run.session import Worker, open_worker
 from larp_cli.migrations.version_table import closes_connection
-from larp_cli.postgres.catalog import all_invalid_indexes, describe_sessions
+from larp_cli.postgres.catalog import describe_sessions, find_all_invalid_indexes
 from larp_cli.postgres.connection import hang_up
 from larp_cli.postgres.errors import driver_error, translate
 from larp_cli.redaction import Redactor
@@ -80,7 +80,7 @@ class Runner:
         self._heads = heads
         if todo:
             self._ledger.ensure(self._mutex)
-            invalid = all_invalid_indexes(self._mutex)
+            invalid = find_all_invalid_indexes(self._mutex)
             self._observer.started(_PHASES[direction], len(todo))
             try:
                 self._run_all(todo, direction)
@@ -234,7 +234,7 @@ class Runner:
     ) -> StoppedRun:
         """Gather what there is to say about a run that stopped."""
         try:
-            left = sorted(all_invalid_indexes(self._mutex) - invalid_before)
+            left = sorted(find_all_invalid_indexes(self._mutex) - invalid_before)
         except (psycopg.Error, KeyboardInterrupt):  # a second signal: do without
             left = []
         return StoppedRun(
@@ -265,7 +265,7 @@ class Runner:
 
     def _warn_of_invalid_indexes(self) -> None:
         """Name those that are invalid though all went well: written at each change, never read."""
-        for name in sorted(all_invalid_indexes(self._mutex)):
+        for name in sorted(find_all_invalid_indexes(self._mutex)):
             self._observer.warning(
                 f"the index {name} is invalid; build it anew: REINDEX INDEX CONCURRENTLY {name}"
                 f" (or, if its name ends in _ccnew or _ccold: DROP INDEX CONCURRENTLY {name})"

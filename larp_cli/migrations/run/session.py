@@ -18,7 +18,7 @@ from sqlalchemy import event
 from larp_cli.migrations.run.lock import acquire, worker_key
 from larp_cli.migrations.run.special_statements import WaitKind, recognise
 from larp_cli.migrations.run.timeouts import Timeouts
-from larp_cli.postgres.catalog import invalid_indexes_of
+from larp_cli.postgres.catalog import find_invalid_indexes_of_table
 from larp_cli.postgres.connection import milliseconds
 from larp_cli.postgres.database import NOTICE_A_DEAD_CLIENT
 
@@ -193,7 +193,7 @@ class Worker:
         One without a name got it from its table, as PostgreSQL gives it.
         """
         index = None if build.index is None else _quote((None, build.index))
-        for name in invalid_indexes_of(connection, _quote(build.table), index):
+        for name in find_invalid_indexes_of_table(connection, _quote(build.table), index):
             self._observer.note(f"rebuilding the invalid index {'.'.join(name)}")
             connection.execute(
                 sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(*name))

@@ -17,7 +17,7 @@ from larp_cli.migrations.graph import RevisionGraph
 from larp_cli.postgres.embedded import Cluster
 from larp_cli.results import CheckStatus, HealthReport, Reason
 from tests.databases import HEAD, SCHEMA, query, until, value
-from tests.health import gate_to, own_subject
+from tests.health import gate_to, own_target
 from tests.poolers import pgbouncer
 from tests.servers import Server, free_port
 
@@ -27,7 +27,7 @@ OF_THIS = f"{OURS} AND datname = current_database()"
 
 def look(url: str, *names: str) -> HealthReport:
     """Look once."""
-    inspector = Inspector(own_subject(url), deadline=5)
+    inspector = Inspector(own_target(url), deadline=5)
     report = inspector.inspect(names or NAMES)
     inspector.close()
     return report
@@ -100,13 +100,13 @@ def test_a_revision_that_is_not_the_head_has_its_own_reason(
 
 def test_a_database_behind_says_how_far(initialised: str) -> None:
     """Code with one revision more than the database finds it pending."""
-    subject = own_subject(initialised)
-    graph = RevisionGraph({**subject.graph.down_revisions, "next": (HEAD,)})
+    target = own_target(initialised)
+    graph = RevisionGraph({**target.graph.down_revisions, "next": (HEAD,)})
     inspector = Inspector(
-        type(subject)(
-            url=subject.url,
-            schema=subject.schema,
-            version_table=subject.version_table,
+        type(target)(
+            url=target.url,
+            schema=target.schema,
+            version_table=target.version_table,
             graph=graph,
             ledger_schemas=(),
         ),
@@ -157,7 +157,7 @@ def test_a_failed_last_run_is_a_warning(initialised: str) -> None:
 
 def test_a_locked_version_table_is_not_a_dead_server(initialised: str) -> None:
     """While somebody holds the tables, the database still answers, and the reason is the lock."""
-    inspector = Inspector(own_subject(initialised), deadline=2)
+    inspector = Inspector(own_target(initialised), deadline=2)
     with psycopg.connect(initialised) as holder:
         for table in ("alembic_version", "larp_ledger"):
             holder.execute(f"LOCK TABLE {SCHEMA}.{table} IN ACCESS EXCLUSIVE MODE")
@@ -242,7 +242,7 @@ def test_a_look_that_cannot_begin_is_a_failure_and_not_the_end(
     initialised: str, inspectors: list[Inspector], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the system grants no thread now, it may the next time."""
-    inspectors.append(inspector := Inspector(own_subject(initialised), deadline=5))
+    inspectors.append(inspector := Inspector(own_target(initialised), deadline=5))
 
     def refuse(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -285,7 +285,7 @@ def test_the_connection_is_kept_and_is_the_only_one(
     initialised: str, inspectors: list[Inspector]
 ) -> None:
     """However often one looks, the server sees one session."""
-    inspectors.append(inspector := Inspector(own_subject(initialised), deadline=5))
+    inspectors.append(inspector := Inspector(own_target(initialised), deadline=5))
     inspector.inspect()
     first = query(initialised, OF_THIS.replace("count(*)", "pid"))
     for _ in range(5):
@@ -299,7 +299,7 @@ def test_a_session_that_was_ended_is_replaced(
     initialised: str, inspectors: list[Inspector]
 ) -> None:
     """The same look works on another: a server may end what is idle, and that is no outage."""
-    inspectors.append(inspector := Inspector(own_subject(initialised), deadline=5))
+    inspectors.append(inspector := Inspector(own_target(initialised), deadline=5))
     inspector.inspect()
     query(initialised, OF_THIS.replace("count(*)", "pg_terminate_backend(pid)"))
 
@@ -312,7 +312,7 @@ def test_a_look_ends_at_its_deadline_when_the_server_stops_answering(
 ) -> None:
     """A connection that goes silent is a timeout; it is found working again afterwards."""
     with gate_to(initialised) as (gate, url):
-        inspectors.append(inspector := Inspector(own_subject(url), deadline=0.5))
+        inspectors.append(inspector := Inspector(own_target(url), deadline=0.5))
         before = inspector.inspect()
         gate.close()
         began = time.monotonic()
@@ -333,7 +333,7 @@ def test_a_server_that_never_answers_at_all_is_a_timeout(
     """Looks at a black hole end in time, leave few threads, and recover when it fills."""
     with gate_to(initialised) as (gate, url):
         gate.close()
-        inspectors.append(inspector := Inspector(own_subject(url), deadline=0.3))
+        inspectors.append(inspector := Inspector(own_target(url), deadline=0.3))
         threads = threading.active_count()
         for _ in range(5):
             assert came_to(inspector.inspect(), "database")[1] is Reason.TIMEOUT
@@ -350,7 +350,7 @@ def test_behind_a_pooler_a_locked_table_leaves_no_session_waiting(
     """The timeouts travel with each check, so that the next look does not add to the queue."""
     with pgbouncer(server, tmp_path, mode) as pooler:
         url = pooler.url(initialised)
-        inspectors.append(inspector := Inspector(own_subject(url), deadline=1))
+        inspectors.append(inspector := Inspector(own_target(url), deadline=1))
         assert came_to(inspector.inspect(), "revision") == (CheckStatus.PASS, None)
         if mode == "statement":  # where no transaction is to be had, no timeout is either
             return
@@ -378,7 +378,7 @@ def test_a_dead_server_behind_a_pooler_is_a_failure_and_not_a_bug(
         served.prepare()
         with pgbouncer(served, server_directory, mode, server_login_retry=1) as pooler:
             url = pooler.url(served.url("postgres"))
-            inspectors.append(inspector := Inspector(own_subject(url), deadline=2))
+            inspectors.append(inspector := Inspector(own_target(url), deadline=2))
             assert came_to(inspector.inspect(), "database") == (CheckStatus.PASS, None)
             cluster.stop()
             for _ in range(3):

@@ -11,7 +11,7 @@ from larp_cli.health.inspector import Inspector
 from larp_cli.health.monitor import Monitor, Verdict
 from larp_cli.results import CheckStatus, HealthReport, Reason
 from tests.databases import SCHEMA, query, until, value
-from tests.health import own_subject
+from tests.health import own_target
 
 PASSES = Verdict(CheckStatus.PASS)
 
@@ -27,14 +27,14 @@ def monitors() -> Iterator[list[Monitor]]:
 
 def started(monitors: list[Monitor], url: str, *, interval: float = 0.1) -> Monitor:
     """Start a monitor of a database of ours."""
-    monitors.append(Monitor(own_subject(url), interval=interval, deadline=2))
+    monitors.append(Monitor(own_target(url), interval=interval, deadline=2))
     monitors[-1].start()
     return monitors[-1]
 
 
 def test_before_the_first_look_nothing_is_known(initialised: str) -> None:
     """No news is not good news."""
-    monitor = Monitor(own_subject(initialised), interval=1, deadline=1)
+    monitor = Monitor(own_target(initialised), interval=1, deadline=1)
 
     assert monitor.seen is None
     assert monitor.database == monitor.ready == Verdict(CheckStatus.FAIL, Reason.NOT_CHECKED)

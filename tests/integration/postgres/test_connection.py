@@ -19,7 +19,7 @@ from psycopg import sql
 from larp_cli.errors import ExitCode
 from larp_cli.postgres import errors
 from larp_cli.postgres.connection import Connection, connect
-from larp_cli.postgres.errors import DatabaseFailure, translated_errors
+from larp_cli.postgres.errors import DatabaseFailure, translate_errors
 from larp_cli.postgres.url import DatabaseUrl, normalise_url
 from tests.servers import PASSWORD, Server, free_port
 
@@ -85,7 +85,7 @@ def test_the_statement_timeout_is_kept_by_the_server(database: str) -> None:
             url, application_name="t", connect_timeout=5, statement_timeout=0.05, autocommit=False
         ) as connection,
         pytest.raises(errors.StatementTimeout) as caught,
-        translated_errors(url),
+        translate_errors(url),
     ):
         connection.execute("SELECT pg_sleep(30)")
 

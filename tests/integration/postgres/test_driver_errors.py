@@ -10,7 +10,7 @@ import pytest
 from larp_cli.errors import ConfigurationError, ExitCode, LarpError
 from larp_cli.postgres import errors
 from larp_cli.postgres.connection import Connection, connect
-from larp_cli.postgres.errors import UnknownHost, translate, translated_errors
+from larp_cli.postgres.errors import UnknownHost, translate, translate_errors
 from larp_cli.postgres.url import DatabaseUrl, normalise_url
 from tests.servers import PASSWORD, Server
 
@@ -26,7 +26,7 @@ def test_an_ended_session_is_a_passing_failure(server: Server, database: str) ->
     with (
         opened(url) as connection,
         pytest.raises(errors.ShuttingDown) as caught,
-        translated_errors(url),
+        translate_errors(url),
     ):
         server.execute(f"SELECT pg_terminate_backend({connection.info.backend_pid})")
         connection.execute("SELECT 1")
@@ -47,7 +47,7 @@ def test_a_statements_error_is_known_by_its_sqlstate(
 ) -> None:
     """Each SQLSTATE that matters has its own error, exit code and cause."""
     url = normalise_url(database)
-    with opened(url) as connection, pytest.raises(kind) as caught, translated_errors(url):
+    with opened(url) as connection, pytest.raises(kind) as caught, translate_errors(url):
         connection.execute(f"BEGIN; {statement}".encode())
 
     assert caught.value.exit_code == exit_code
@@ -63,7 +63,7 @@ def test_a_lock_that_is_not_given(database: str) -> None:
         with (
             holder.transaction(),
             pytest.raises(errors.LockNotAvailable) as caught,
-            translated_errors(url),
+            translate_errors(url),
         ):
             holder.execute("LOCK TABLE wanted")
             other.execute("BEGIN; LOCK TABLE wanted")
@@ -79,16 +79,16 @@ def test_a_cancelled_statement_is_not_a_timeout(database: str) -> None:
             0.1, other.execute, [f"SELECT pg_cancel_backend({connection.info.backend_pid})"]
         )
         cancel.start()
-        with pytest.raises(errors.StatementCancelled), translated_errors(url):
+        with pytest.raises(errors.StatementCancelled), translate_errors(url):
             connection.execute("SELECT pg_sleep(10)")
         cancel.join()
 
 
 def test_other_errors_pass_unchanged(database: str) -> None:
     """Only what the driver raises is translated."""
-    with pytest.raises(KeyError), translated_errors(normalise_url(database)):
+    with pytest.raises(KeyError), translate_errors(normalise_url(database)):
         raise KeyError("mine")
-    with pytest.raises(ConfigurationError), translated_errors(normalise_url(database)):
+    with pytest.raises(ConfigurationError), translate_errors(normalise_url(database)):
         raise ConfigurationError("mine")
 
 

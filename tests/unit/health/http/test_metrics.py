@@ -32,7 +32,7 @@ def scraped(made: Monitor, *, details: bool = False) -> Samples:
 
 def exposed(made: Monitor, *, details: bool = False) -> str:
     """Give the text of the metrics."""
-    body = metrics.exposition(made, details=details)
+    body = metrics.render_metrics(made, details=details)
     assert body is not None
     return body.decode()
 
@@ -181,4 +181,4 @@ def test_without_the_client_there_are_no_metrics(monkeypatch: pytest.MonkeyPatch
     """The extra need not be installed."""
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
 
-    assert metrics.exposition(monitors.monitor(monitors.report()), details=True) is None
+    assert metrics.render_metrics(monitors.monitor(monitors.report()), details=True) is None

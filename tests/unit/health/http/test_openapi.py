@@ -15,7 +15,7 @@ from larp_cli import __version__
 from larp_cli.health.http.app import Site, details
 from larp_cli.health.http.metrics import CONTENT_TYPE
 from larp_cli.health.http.openapi import load_document, resolve_reference
-from larp_cli.health.http.probes import told
+from larp_cli.health.http.probes import format_verdict
 from larp_cli.health.monitor import Monitor, Sample
 from larp_cli.results.health import CheckResult, CheckStatus, Reason
 from tests import monitors
@@ -191,7 +191,7 @@ def test_a_probe_answers_as_described(made: Monitor) -> None:
     """In every state the probes answer with what the document says."""
     for verdict, well in ((made.database, "Answering"), (made.ready, "Ready")):
         name = "Unavailable" if verdict.status is CheckStatus.FAIL else well
-        assert not errors(name, json.loads(told(made, verdict)))
+        assert not errors(name, json.loads(format_verdict(made, verdict)))
 
 
 def test_the_details_are_as_described(made: Monitor) -> None:
@@ -201,7 +201,7 @@ def test_the_details_are_as_described(made: Monitor) -> None:
 
 def test_what_is_not_described_is_found() -> None:
     """The schemas are exact: a field more, or a word that is not on the list, is an error."""
-    answer = json.loads(told(made := monitors.monitor(monitors.report()), made.ready))
+    answer = json.loads(format_verdict(made := monitors.monitor(monitors.report()), made.ready))
 
     assert errors("Ready", {**answer, "host": "db"})
     assert errors("Unavailable", {**answer, "status": "fail", "reason": "bad mood"})

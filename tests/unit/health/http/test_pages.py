@@ -11,9 +11,9 @@ from html.parser import HTMLParser
 import pytest
 
 from larp_cli.health.http.chart import chart
+from larp_cli.health.http.formatting import REASONS, format_duration, format_latency, text
 from larp_cli.health.http.openapi import load_document
 from larp_cli.health.http.pages import HtmlPage, docs_page, status_page
-from larp_cli.health.http.words import REASONS, duration, format_latency, text
 from larp_cli.health.monitor import Monitor
 from larp_cli.results.health import CheckStatus, Reason
 from tests import monitors
@@ -336,7 +336,7 @@ def test_looks_of_the_same_moment_are_drawn() -> None:
 )
 def test_a_span_of_time_is_told_in_its_largest_unit(seconds: float, told: str) -> None:
     """People read minutes and days, not thousands of seconds."""
-    assert duration(seconds) == told
+    assert format_duration(seconds) == told
 
 
 @pytest.mark.parametrize(

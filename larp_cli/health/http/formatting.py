@@ -51,12 +51,12 @@ def text(value: str) -> str:
     return escape(value.encode(errors="replace").decode())
 
 
-def sentence(words: str) -> str:
+def format_sentence(words: str) -> str:
     """Capitalise the first letter and add a full stop."""
     return f"{words[:1].upper()}{words[1:]}."
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Write a duration in its largest unit: ``3 minutes``."""
     for size, noun in _STEPS:
         if seconds >= size:
@@ -71,7 +71,7 @@ def format_latency(seconds: float) -> str:
     return f"{seconds * 1000:.{1 if seconds < 0.01 else 0}f} ms"
 
 
-def time_tag(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Write a time in UTC as an HTML ``time`` element."""
     moment = moment.astimezone(UTC)
     machine = f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from larp_cli.bookkeeping.tables import DEFAULT_VERSION_TABLE, FOREIGN_SCHEMA
 from larp_cli.errors import DatabaseUnreachable
-from larp_cli.health.subject import Subject
+from larp_cli.health.target import HealthTarget
 from larp_cli.migrations.version_table import find_version_table
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ OWN_EXTENSIONS = ("uuid-ossp", "pgcrypto")
 """What the first revision installs where it can."""
 
 
-def expected(database: Database, project: Project, warnings: tuple[str, ...]) -> Subject:
+def prepare_target(database: Database, project: Project, warnings: tuple[str, ...]) -> HealthTarget:
     """Say what is to be looked at.
 
     The files of the project tell it, so that a database which does not answer is no hindrance.
@@ -29,7 +29,7 @@ def expected(database: Database, project: Project, warnings: tuple[str, ...]) ->
             the database did not answer it.
     """
     schema, table = _place(database, project)
-    return Subject(
+    return HealthTarget(
         url=database.url,
         schema=schema,
         version_table=table,

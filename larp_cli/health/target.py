@@ -9,7 +9,7 @@ from larp_cli.postgres.url import DatabaseUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class HealthTarget:
     """A database, and what its code expects of it."""
 
     url: DatabaseUrl

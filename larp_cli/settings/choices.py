@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 
-class _Word(StrEnum):
+class _Choice(StrEnum):
     """A word out of a few, taken in either case."""
 
     @classmethod
@@ -14,7 +14,7 @@ class _Word(StrEnum):
         return next((word for word in cls if str(value).casefold() == word.casefold()), None)
 
 
-class Environment(_Word):
+class Environment(_Choice):
     """Where this installation stands, and so how careful it has to be."""
 
     DEVELOPMENT = "development"
@@ -23,7 +23,7 @@ class Environment(_Word):
     PRODUCTION = "production"
 
 
-class LogLevel(_Word):
+class LogLevel(_Choice):
     """Least severity that is logged."""
 
     DEBUG = "DEBUG"
@@ -33,14 +33,14 @@ class LogLevel(_Word):
     CRITICAL = "CRITICAL"
 
 
-class LogFormat(_Word):
+class LogFormat(_Choice):
     """How a log record is written."""
 
     JSON = "json"
     CONSOLE = "console"
 
 
-class Algorithm(_Word):
+class Algorithm(_Choice):
     """How access tokens are signed with the SECRET_KEY."""
 
     HS256 = "HS256"
