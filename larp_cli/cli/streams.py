@@ -24,7 +24,7 @@ def write_result(text: str) -> None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        discard_output(STDOUT)
+        pass
     except OSError as error:
         discard_output(STDOUT)
         raise OutputLost(

@@ -1,4 +1,4 @@
-"""Watching health: a table that is drawn anew at a terminal, a line for each change elsewhere."""
+"""Watch health: redraw a table at a terminal, print a line for each change elsewhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from larp_cli.cli.streams import write_result
 from larp_cli.rendering.answer import Answer
 from larp_cli.rendering.printable import one_line
+from larp_cli.system.streams import wait_unless_unread
 
 if TYPE_CHECKING:
     from larp_cli.cli.context import Context
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 def watch_health(
     larp: Context, inspector: Inspector, names: tuple[str, ...], *, interval: float
 ) -> ExitCode:
-    """Look every ``interval`` seconds, until ``--timeout`` or a signal ends it.
+    """Run the checks every ``interval`` seconds.
 
-    Returns what the last look comes to.
+    Ends after ``--timeout``, on a signal, or when the reader of stdout is gone. Returns the exit
+    code for the latest result.
     """
     end = time.monotonic() + (larp.options.timeout or float("inf"))
     before: HealthReport | None = None
@@ -34,20 +36,20 @@ def watch_health(
             display.show(report, before)
             before = report
             due = min(began + interval, end)
-            time.sleep(max(0.0, due - time.monotonic()))
-            if time.monotonic() >= end:
+            unread = wait_unless_unread(max(0.0, due - time.monotonic()))
+            if unread or time.monotonic() >= end:
                 inspector.close()
                 return Answer.of(larp.command_name, report).exit_code
 
 
 class Lines:
-    """Writes a line for each check that came to something else than before."""
+    """Prints a line for each check whose result changed."""
 
     def __init__(self, larp: Context) -> None:
         self._larp = larp
 
     def show(self, report: HealthReport, before: HealthReport | None) -> None:
-        """Write what changed."""
+        """Print what changed."""
         at = report.checked_at.strftime("%Y-%m-%dT%H:%M:%SZ")
         for check in report.checks:
             earlier = before.check(check.name) if before else None
@@ -58,7 +60,7 @@ class Lines:
 
 
 class Screen:
-    """Draws the table in place."""
+    """Redraws the table in place."""
 
     def __init__(self, larp: Context, live: object) -> None:
         self._larp = larp

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,7 +23,13 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 """Seconds between attempts: doubled after each one, up to the longest."""
 
 
-def wait_for_database(database: Database, observer: Observer, *, timeout: float) -> DatabaseReady:
+def wait_for_database(
+    database: Database,
+    observer: Observer,
+    *,
+    timeout: float,
+    sleep: Callable[[float], object] = time.sleep,
+) -> DatabaseReady:
     """Retry until the database answers a query. An open port is not enough.
 
     Only errors that can pass by themselves are retried. A wrong password fails at once.
@@ -31,9 +38,10 @@ def wait_for_database(database: Database, observer: Observer, *, timeout: float)
         database: The database to wait for.
         observer: Gets each reason why the database does not answer yet.
         timeout: Seconds to keep trying; 0 tries once.
+        sleep: Waits so many seconds between two attempts. A true answer means: stop trying.
 
     Raises:
-        DatabaseUnreachable: The time is up. This is the last error.
+        DatabaseUnreachable: The time is up, or ``sleep`` said so. This is the last error.
     """
     began = time.monotonic()
     pause, reported = FIRST_PAUSE, ""
@@ -50,7 +58,8 @@ def wait_for_database(database: Database, observer: Observer, *, timeout: float)
             if failure.message != reported:
                 reported = failure.message
                 observer.waiting(reported)
-        time.sleep(min(pause, left))
+            if sleep(min(pause, left)):
+                raise
         pause = min(pause * 2, LONGEST_PAUSE)
 
 

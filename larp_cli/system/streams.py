@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
+import stat
 import sys
+import time
 
 STDIN, STDOUT, STDERR = range(3)
 """Descriptors of the standard streams."""
@@ -41,6 +44,21 @@ def write_to_stderr(line: str) -> None:
         discard_output(STDERR)
     except OSError:
         pass
+
+
+def wait_unless_unread(seconds: float) -> bool:
+    """Wait so many seconds; returns True, at once, when the reader of stdout is gone.
+
+    Without this, a command that only waits would notice it when it next writes. Only a pipe or
+    a socket has a reader that can leave.
+    """
+    mode = os.fstat(STDOUT).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        time.sleep(seconds)
+        return False
+    poll = select.poll()
+    poll.register(STDOUT, 0)  # POLLERR and POLLHUP are always reported
+    return bool(poll.poll(seconds * 1000))
 
 
 def flush_standard_streams() -> None:

@@ -34,6 +34,21 @@ def test_a_second_signal_ends_at_once(serve: Serve, initialised: str) -> None:
     assert running.process.wait(timeout=5) == 0
 
 
+def test_a_server_goes_on_when_the_reader_of_its_address_is_gone(
+    serve: Serve, initialised: str
+) -> None:
+    """It has nothing more to write to stdout, and others than that reader depend on it."""
+    running = serve(initialised)
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+
+    checked = [running.ask("/health/db").said["checked_at"]]
+    until(lambda: running.ask("/health/db").said["checked_at"] not in checked)
+
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(timeout=10) == 0
+
+
 def test_sigterm_under_load_fails_no_request(serve: Serve, initialised: str) -> None:
     """Whoever was let in is answered."""
     running = serve(initialised, env={"SERVE_DRAIN_SECONDS": "1"})

@@ -4,6 +4,7 @@ import typer
 
 from larp_cli.cli.commands import DatabaseCommand, new_app
 from larp_cli.cli.context import Context
+from larp_cli.system.streams import wait_unless_unread
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds to wait where ``--timeout`` does not say."""
@@ -12,7 +13,7 @@ app = new_app()
 
 
 class WaitCommand(DatabaseCommand):
-    """Waits until its own deadline, and tells the last error rather than the time."""
+    """Handles ``--timeout`` itself: it fails with the last error, which says more than a time."""
 
     deadline_by_alarm = False
 
@@ -22,7 +23,8 @@ def wait(ctx: typer.Context) -> None:
     """Wait until the database answers a query.
 
     Gives up after --timeout, or 60 seconds. Waits only for failures that can pass, such as
-    a server that is starting. Fails at once on others, such as a wrong password.
+    a server that is starting. Fails at once on others, such as a wrong password, and when
+    nothing reads its output any more.
 
     Examples:
       larp db wait
@@ -32,4 +34,7 @@ def wait(ctx: typer.Context) -> None:
 
     larp: Context = ctx.obj
     timeout = larp.options.timeout or DEFAULT_TIMEOUT
-    larp.answer(wait_for_database(larp.databases.application, larp.observer, timeout=timeout))
+    database = larp.databases.application
+    larp.answer(
+        wait_for_database(database, larp.observer, timeout=timeout, sleep=wait_unless_unread)
+    )

@@ -6,7 +6,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ def start_closed(closing: str, *arguments: str, env: Mapping[str, str]) -> subpr
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.fixture
+def closed_pipe() -> Iterator[int]:
+    """The writing end of a pipe that nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
 
 
 every_closing = pytest.mark.parametrize(
@@ -82,3 +92,58 @@ def test_a_server_whose_log_is_full_ends_with_zero(
         process.terminate()
 
         assert process.wait(timeout=60) == ExitCode.OK
+
+
+# --- readers that leave -------------------------------------------------------------
+
+
+def test_watching_ends_when_the_reader_is_gone(larp_process: LarpProcess, initialised: str) -> None:
+    """`larp health --watch | head -1` ends although nothing changes any more."""
+    environment = {"DATABASE_URL": initialised, "HEALTH_INTERVAL": "3600"}
+    with larp_process.start("health", "--watch", env=environment) as process:
+        assert process.stdout is not None
+        assert " pass database: " in process.stdout.readline()
+        process.stdout.close()
+
+        assert process.wait(timeout=30) == ExitCode.OK
+
+
+def test_watching_ends_when_the_reader_left_before_the_first_line(
+    larp_process: LarpProcess, initialised: str, closed_pipe: int
+) -> None:
+    """The lines that could not be written are no failure."""
+    environment = {"DATABASE_URL": initialised, "HEALTH_INTERVAL": "3600"}
+
+    outcome = larp_process("health", "--watch", env=environment, stdout=closed_pipe)
+
+    assert outcome.exit_code == ExitCode.OK
+    assert outcome.stderr == ""
+
+
+def test_watching_goes_on_where_a_file_gets_the_lines(
+    larp_process: LarpProcess, initialised: str, tmp_path: Path
+) -> None:
+    """A file has no reader that could leave."""
+    environment = {"DATABASE_URL": initialised, "HEALTH_INTERVAL": "0.05"}
+    began = time.monotonic()
+
+    with (tmp_path / "lines").open("w") as file:
+        outcome = larp_process("health", "--watch", "--timeout", "1", env=environment, stdout=file)
+
+    assert outcome.exit_code == ExitCode.OK
+    assert time.monotonic() > began + 1
+    assert "pass" in (tmp_path / "lines").read_text()
+
+
+def test_waiting_ends_when_the_reader_is_gone(
+    larp_process: LarpProcess, dead_database: str
+) -> None:
+    """Nobody is left to hear that the database answers; it has not, so the code is 5."""
+    environment = {"DATABASE_URL": dead_database}
+    with larp_process.start("db", "wait", "--timeout", "3600", env=environment) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert any("waiting: " in line for line in process.stderr)
+        process.stdout.close()
+
+        assert process.wait(timeout=30) == ExitCode.UNREACHABLE
+        assert "error: " in process.stderr.read()
