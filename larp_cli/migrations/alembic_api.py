@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alembic.autogenerate import RevisionContext
     from alembic.autogenerate.api import AutogenContext
     from alembic.config import Config
-    from alembic.operations.ops import MigrationScript
+    from alembic.operations.ops import MigrateOperation, MigrationScript, UpgradeOps
     from alembic.runtime.environment import EnvironmentContext
     from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep, StampStep
     from alembic.script import Script, ScriptDirectory
@@ -112,6 +112,22 @@ def list_version_locations(script: ScriptDirectory) -> list[Path]:
     return [Path(location) for location in script._version_locations]
 
 
+def find_script_directory(script: ScriptDirectory) -> Path:
+    """Return the directory of env.py and of the template for revisions.
+
+    Uses ``ScriptDirectory.dir``: the documented ``script_location`` may name a package.
+    """
+    return Path(script.dir)
+
+
+def read_file_template(script: ScriptDirectory) -> str:
+    """Return the template for the names of revision files.
+
+    Uses ``ScriptDirectory.file_template``: the documented setting may be missing.
+    """
+    return script.file_template
+
+
 def has_write_hooks(script: ScriptDirectory) -> bool:
     """Check whether a project has Alembic run a formatter on a new file.
 
@@ -200,11 +216,10 @@ def commits_itself(context: MigrationContext) -> bool:
     It began the transaction itself, or runs the migrations outside ``begin_transaction()``,
     or ran something in the transaction that would end with it (``SET LOCAL``).
 
-    Uses ``MigrationContext._in_external_transaction`` and ``_transaction``, by which Alembic
-    decides the same, and the note that `open_environment` makes.
+    Uses ``MigrationContext._transaction``, which is Alembic's own and None in the first two
+    cases, and the note that `open_environment` makes.
     """
-    used = context.config is not None and context.config.attributes[_USED]
-    if used or context._in_external_transaction:
+    if context.config is not None and context.config.attributes[_USED]:
         return True
     connection = context.bind
     return context._transaction is None and connection is not None and connection.in_transaction()
@@ -299,6 +314,24 @@ def list_operations(revision: RevisionContext) -> list[MigrationScript]:
     Uses ``RevisionContext.generated_revisions``.
     """
     return revision.generated_revisions
+
+
+def list_differences(operations: UpgradeOps) -> list[Any]:
+    """Describe operations as the tuples that the documented ``compare_metadata`` returns.
+
+    Uses ``UpgradeOps.as_diffs``.
+    """
+    return list(operations.as_diffs())
+
+
+def render_operation(comparison: AutogenContext, operation: MigrateOperation) -> str:
+    """Write an operation as the Python that would be in a revision file.
+
+    Uses ``render_op_text``: the documented ``render_python_code`` writes a whole function.
+    """
+    from alembic.autogenerate import render_op_text
+
+    return render_op_text(comparison, operation)
 
 
 def open_comparison(context: MigrationContext) -> AutogenContext:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from larp_cli.bookkeeping.ledger import Ledger, sha256_of
+from larp_cli.migrations.alembic_api import read_file_template
 from larp_cli.migrations.autogenerate.compare import Comparison, compare
 from larp_cli.migrations.control import ControlSession, open_control
 from larp_cli.migrations.graph import find_ancestors
@@ -69,7 +70,7 @@ def _list_checked(script: ScriptDirectory, skipped: tuple[str, ...]) -> tuple[st
     return (
         *("one head", "nothing pending", "not ahead"),
         *(check for check in optional if check not in unchecked),
-        *(("file names",) if _names_files(script) else ()),
+        *(("file names",) if read_file_template(script) != NOT_NAMED else ()),
         "descriptions",
     )
 
@@ -152,11 +153,12 @@ def _check_indexes(control: ControlSession) -> Iterator[Finding]:
 
 
 def _check_files(script: ScriptDirectory) -> Iterator[Finding]:
+    template = read_file_template(script)
     for item in reversed(list(script.walk_revisions())):
-        if _names_files(script) and not _is_well_named(script, item.path):
+        if template != NOT_NAMED and not _is_well_named(template, item.path):
             yield Finding(
                 code="unnamed",
-                message=f"{item.path} does not match file_template: {script.file_template}",
+                message=f"{item.path} does not match file_template: {template}",
                 hint="rename the file; this does not change its revision",
             )
         if NO_MESSAGE.fullmatch(item.doc):
@@ -167,12 +169,8 @@ def _check_files(script: ScriptDirectory) -> Iterator[Finding]:
             )
 
 
-def _names_files(script: ScriptDirectory) -> bool:
-    return script.file_template != NOT_NAMED
-
-
-def _is_well_named(script: ScriptDirectory, path: str) -> bool:
-    pattern = _template_pattern(script.file_template)
+def _is_well_named(template: str, path: str) -> bool:
+    pattern = _template_pattern(template)
     return re.fullmatch(pattern, path.replace("\\", "/")) is not None
 
 

@@ -1,20 +1,21 @@
-"""Where an ``env.py`` keeps its version table, read from its text instead of running it.
+"""Find out where an ``env.py`` keeps its version table, without running it.
 
-Running it takes Alembic and SQLAlchemy, and most times there is nothing to migrate. What is
-read here decides only whether something is pending, and which mutex to wait for: before
+Running it imports Alembic and SQLAlchemy, and usually there is nothing to migrate. What is
+read here decides only whether something is pending, and which mutex to wait for. Before
 anything runs, `larp_cli.migrations.control.ControlSession.relocate` asks the environment itself.
 """
 
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from larp_cli.bookkeeping.tables import DEFAULT_VERSION_TABLE
 
 type WrittenVersionTable = tuple[str | None, str]
-"""Schema, or None where the session's search path decides; and name."""
+"""Schema, or None if the session's search path decides; and name."""
 
 _OFFLINE = {"url", "dialect_name", "literal_binds"}
 """Options of a ``configure()`` that writes SQL, and works on no connection."""
@@ -34,16 +35,18 @@ _MOVING = {
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp)
 
 
-def version_table(environment: Path) -> WrittenVersionTable | None:
-    """Read the place of the version table; None where the ``env.py`` has to be run to know.
+def parse_version_table(environment: Path) -> WrittenVersionTable | None:
+    """Read the place of the version table; None if only running the ``env.py`` tells.
 
-    Only an ``env.py`` is read that hands the connection it is given to ``configure()``, once,
-    with a place in plain literals, and does nothing else with it.
+    An ``env.py`` can be read if it passes the connection that it is given to ``configure()``,
+    once, names the place in plain literals, and does nothing else with the connection.
     Source: Alembic's documentation, "Sharing a Connection across one or more programmatic
     migration commands".
     """
     try:
-        tree = ast.parse(environment.read_text(encoding="utf-8"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # Python reports it when it runs it
+            tree = ast.parse(environment.read_bytes())
     except (OSError, ValueError, SyntaxError):
         return None
     online = _Online(tree)

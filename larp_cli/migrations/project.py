@@ -19,9 +19,9 @@ from larp_cli.migrations.alembic_api import (
     list_version_locations,
     open_environment,
 )
-from larp_cli.migrations.env_file import WrittenVersionTable, version_table
+from larp_cli.migrations.env_file import WrittenVersionTable, parse_version_table
 from larp_cli.migrations.graph import RevisionGraph
-from larp_cli.migrations.revision_reader import find_script_directory, read_graph
+from larp_cli.migrations.revision_reader import parse_script_directory, read_graph
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -77,7 +77,7 @@ class Project:
     def version_table(self) -> WrittenVersionTable | None:
         """Where a foreign project's version table is, where its env.py need not be run for it."""
         scripts = self._script_directory
-        return version_table(scripts / "env.py") if scripts is not None else None
+        return parse_version_table(scripts / "env.py") if scripts is not None else None
 
     @property
     def is_legible(self) -> bool:
@@ -86,7 +86,7 @@ class Project:
 
     @cached_property
     def _script_directory(self) -> Path | None:
-        return find_script_directory(self.config_file)
+        return parse_script_directory(self.config_file)
 
     @cached_property
     def script(self) -> ScriptDirectory:

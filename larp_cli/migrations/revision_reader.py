@@ -45,7 +45,7 @@ class RevisionVariables:
     depends_on: tuple[str, ...]
 
 
-def find_script_directory(config_file: Path) -> Path | None:
+def parse_script_directory(config_file: Path) -> Path | None:
     """Read from an ``alembic.ini`` where its scripts are."""
     config = ConfigParser({"here": str(config_file.parent)})
     try:

@@ -11,10 +11,12 @@ from larp_cli.bookkeeping.tables import BOOKKEEPING_TABLES
 from larp_cli.errors import ConfigurationError
 from larp_cli.migrations.alembic_api import (
     compare_models,
+    list_differences,
     list_operations,
     list_revision_options,
     new_revision,
     open_comparison,
+    render_operation,
 )
 from larp_cli.migrations.project import explained
 from larp_cli.postgres.errors import translate_errors
@@ -143,16 +145,14 @@ def by_hand(steps: Iterable[MigrateOperation]) -> tuple[str, ...]:
 
 
 def _comparison(revision: RevisionContext, context: MigrationContext) -> Comparison:
-    from alembic.autogenerate import render_op_text
-
     comparison = open_comparison(context)
     differences: list[str] = []
     operations: list[str] = []
     hand_work: list[str] = []
     for script in list_operations(revision):
         for upgrade in script.upgrade_ops_list:
-            differences.extend(_in_words(upgrade.as_diffs()))
-            operations.extend(render_op_text(comparison, step) for step in _steps(upgrade.ops))
+            differences.extend(_in_words(list_differences(upgrade)))
+            operations.extend(render_operation(comparison, step) for step in _steps(upgrade.ops))
             hand_work.extend(by_hand(upgrade.ops))
     return Comparison(True, tuple(differences), tuple(hand_work), tuple(operations))
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic.autogenerate import render_op_text, renderers
+from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation
 from alembic.operations.ops import (
@@ -26,7 +26,7 @@ from alembic.operations.ops import (
 from sqlalchemy.dialects.postgresql import ARRAY, ENUM
 from sqlalchemy.dialects.postgresql.base import PGInspector
 
-from larp_cli.migrations.alembic_api import open_comparison
+from larp_cli.migrations.alembic_api import open_comparison, render_operation
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -188,7 +188,7 @@ def _enums(
 
 
 def _in_database(autogen: AutogenContext) -> dict[_Name, list[str]]:
-    inspector = autogen.inspector
+    inspector = sa.inspect(autogen.connection)
     assert isinstance(inspector, PGInspector)
     found: dict[_Name, list[str]] = {}
     for kind in inspector.get_enums("*"):
@@ -239,7 +239,7 @@ def _as_text(statement: str) -> str:
 def _render_add(autogen: AutogenContext, step: AddLabels) -> list[str]:
     add = f"ALTER TYPE {step.type_name} ADD VALUE IF NOT EXISTS"
     statements = (f"{add} {_literal(label)}{place}" for label, place in step.places.items())
-    return [render_op_text(autogen, ExecuteSQLOp(_as_text(text))) for text in statements]
+    return [render_operation(autogen, ExecuteSQLOp(_as_text(text))) for text in statements]
 
 
 @renderers.dispatch_for(KeepLabels)

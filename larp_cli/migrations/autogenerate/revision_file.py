@@ -18,8 +18,10 @@ from filelock import FileLock, Timeout
 
 from larp_cli.errors import ConfigurationError, Locked, Refused, UsageError
 from larp_cli.migrations.alembic_api import (
+    find_script_directory,
     has_write_hooks,
     list_operations,
+    list_version_locations,
     open_staging,
     write_scripts,
 )
@@ -132,15 +134,14 @@ def _versions(project: Project) -> Path:
             f"{project.config_file.parent} is an installed package, no place for new revisions",
             hint="work in a checkout, or name a project's alembic.ini with --alembic-config PATH",
         )
-    locations = [Path(location) for location in script.version_locations or [script.versions]]
-    for head in heads:
-        above = [
-            place
-            for place in locations
-            if Path(script.get_revision(head).path).is_relative_to(place)
-        ]
-        return above[0] if above else locations[0]
-    return locations[0]
+    locations = list_version_locations(script)
+    above = [
+        location
+        for head in heads
+        for location in locations
+        if Path(script.get_revision(head).path).resolve().is_relative_to(location.resolve())
+    ]
+    return (above or locations)[0]
 
 
 @contextlib.contextmanager
@@ -191,7 +192,9 @@ def _staging(project: Project) -> Iterator[tuple[ScriptDirectory, Path]]:
 
     It is below the scripts, so that formatters find the project's own configuration.
     """
-    with tempfile.TemporaryDirectory(prefix=".larp-", dir=project.script.dir) as directory:
+    with tempfile.TemporaryDirectory(
+        prefix=".larp-", dir=find_script_directory(project.script)
+    ) as directory:
         with explained(project.config_file):
             script = open_staging(project.open_config(), project.script, Path(directory))
             script.get_heads()  # read now, with the lock held

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import render_op_text
 from alembic.config import Config
 from alembic.operations.ops import CreateTableOp
 from alembic.runtime.migration import MigrationContext, MigrationStep
@@ -128,6 +127,18 @@ def test_version_locations_are_directories(project: ForeignProject) -> None:
         ini.read_text().replace("[alembic]\n", "[alembic]\nversion_locations = %(here)s/a\n")
     )
     assert alembic_api.list_version_locations(open_script(project)) == [project.directory / "a"]
+
+
+def test_the_script_directory_and_the_file_template_are_read(project: ForeignProject) -> None:
+    """As the configuration has them, or Alembic's own template."""
+    script = open_script(project)
+    assert alembic_api.find_script_directory(script) == project.directory / "scripts"
+    assert alembic_api.read_file_template(script) == "%(rev)s_%(slug)s"
+
+    ini = Path(project.config)
+    text = ini.read_text().replace("[alembic]\n", "[alembic]\nfile_template = %%(slug)s\n")
+    ini.write_text(text)
+    assert alembic_api.read_file_template(open_script(project)) == "%(slug)s"
 
 
 def test_write_hooks_are_seen(project: ForeignProject) -> None:
@@ -359,6 +370,8 @@ def test_a_revision_is_filled_and_written(
 ) -> None:
     """What differs passes env.py's hook, and goes into a file in the staging directory."""
     run(project, upgrade(project), connection)
+    ini = Path(project.config)
+    ini.write_text(ini.read_text().replace("[alembic]\n", "[alembic]\nprepend_sys_path = .\n"))
     template = (ROOT / "alembic" / "script.py.mako").read_text()
     (project.directory / "scripts" / "script.py.mako").write_text(template + "# ${team}\n")
     config = Config(project.config)
@@ -366,6 +379,7 @@ def test_a_revision_is_filled_and_written(
     revision = alembic_api.new_revision(config, script, "Add heroes")
     hooked: list[type] = []
     rendered: list[str] = []
+    differences: list[Any] = []
 
     def adjust(options: dict[str, Any]) -> None:
         options["template_args"] = {"team": "ours"}
@@ -378,9 +392,9 @@ def test_a_revision_is_filled_and_written(
         alembic_api.compare_models(revision, stamps, context)
         (generated,) = alembic_api.list_operations(revision)
         comparison = alembic_api.open_comparison(context)
-        rendered.extend(
-            render_op_text(comparison, item) for item in generated.upgrade_ops_list[-1].ops
-        )
+        operations = generated.upgrade_ops_list[-1]
+        rendered.extend(alembic_api.render_operation(comparison, item) for item in operations.ops)
+        differences.extend(alembic_api.list_differences(operations))
         return ()
 
     options = alembic_api.list_revision_options(revision)
@@ -391,6 +405,8 @@ def test_a_revision_is_filled_and_written(
 
     assert hooked == [CreateTableOp]
     assert rendered[0].startswith("op.create_table('hero'")
+    ((kind, table),) = differences
+    assert (kind, table.name) == ("add_table", "hero")
     assert Path(written.path).parent == tmp_path
     assert written.down_revision == "r2"
     text = Path(written.path).read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from larp_cli.migrations.env_file import version_table
+from larp_cli.migrations.env_file import parse_version_table
 from tests.projects import foreign_project
 
 RECIPE = """
@@ -25,7 +25,7 @@ def read(directory: Path, text: str) -> tuple[str | None, str] | None:
     """Write an env.py and read it."""
     path = directory / "env.py"
     path.write_text(textwrap.dedent(text))
-    return version_table(path)
+    return parse_version_table(path)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_alembic_init_writes_is_read_with_the_recipe_in_it(tmp_path: Path) 
     """A fallback for plain alembic, and an offline mode, do not matter."""
     project = foreign_project(tmp_path / "theirs", options='version_table_schema="books"')
 
-    assert version_table(project.environment) == ("books", "alembic_version")
+    assert parse_version_table(project.environment) == ("books", "alembic_version")
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,13 @@ def test_any_other_environment_is_not_read(tmp_path: Path, text: str) -> None:
 
 def test_an_environment_that_is_not_there_is_not_read(tmp_path: Path) -> None:
     """Alembic tells what is missing."""
-    assert version_table(tmp_path / "env.py") is None
+    assert parse_version_table(tmp_path / "env.py") is None
+
+
+def test_an_odd_escape_is_not_for_us_to_criticise(tmp_path: Path) -> None:
+    """Python warns when it compiles the file; reading it says nothing, and reads on."""
+    text = RECIPE.format(options="") + r"""
+    PATTERN = "\d"
+"""
+
+    assert read(tmp_path, text) == (None, "alembic_version")

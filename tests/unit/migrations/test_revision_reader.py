@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from larp_cli.migrations.graph import RevisionGraph
-from larp_cli.migrations.revision_reader import find_script_directory, read_graph
+from larp_cli.migrations.revision_reader import parse_script_directory, read_graph
 
 CHAIN = {
     "a.py": 'revision = "a"\ndown_revision = None\n',
@@ -98,6 +98,13 @@ def test_any_plain_assignment_is_read(tmp_path: Path, text: str) -> None:
         revision = "d"
         down_revision = "c"
         ''',
+        '''
+        revision = "d"
+        down_revision = "c"
+        SQL = """
+        def f() -> None:
+        """
+        ''',
         """
         def upgrade():
             revision = "x"
@@ -118,7 +125,15 @@ def test_any_plain_assignment_is_read(tmp_path: Path, text: str) -> None:
         PATTERN = "\d"
         """,
     ],
-    ids=["SQL", "docstring", "def in a string", "local variable", "attribute", "odd escape"],
+    ids=[
+        "SQL",
+        "docstring",
+        "def in a string",
+        "def in a later string",
+        "local variable",
+        "attribute",
+        "odd escape",
+    ],
 )
 def test_what_only_reads_like_an_assignment_is_not_one(tmp_path: Path, text: str) -> None:
     """Text in strings and the variables of functions and classes do not count."""
@@ -185,7 +200,7 @@ def test_the_script_directory_is_read_from_the_configuration(tmp_path: Path) -> 
     ini = tmp_path / "alembic.ini"
     ini.write_text("[alembic]\nscript_location = %(here)s/scripts\n")
 
-    assert find_script_directory(ini) == tmp_path / "scripts"
+    assert parse_script_directory(ini) == tmp_path / "scripts"
 
 
 @pytest.mark.parametrize(
@@ -205,4 +220,4 @@ def test_a_configuration_that_says_more_is_left_to_alembic(tmp_path: Path, text:
     ini = tmp_path / "alembic.ini"
     ini.write_text(text)
 
-    assert find_script_directory(ini) is None
+    assert parse_script_directory(ini) is None

@@ -235,6 +235,28 @@ def test_init_applies_every_head(larp: Larp, branches: ForeignProject, empty: st
     assert sorted(outcome.result["migrated"]["after"]) == ["blue1", "red2"]
 
 
+REPLACING = """
+earlier = op.get_context().script.get_revision("view1").module
+op.execute("DROP VIEW answer")
+op.execute(earlier.VIEW.replace("41", "42"))
+"""
+
+
+def test_a_revision_may_replace_what_another_has_made(larp: Larp, build: Build, empty: str) -> None:
+    """It finds the other's objects through the context, as the cookbook's ``replaces`` does."""
+    theirs = build()
+    path = theirs.revision("view1", "op.execute(VIEW)")
+    path.write_text(path.read_text() + '\nVIEW = "CREATE VIEW answer AS SELECT 41 AS n"\n')
+    theirs.revision("view2", REPLACING, after="view1")
+
+    plan = larp("db", "plan", "-c", theirs.config, "--json")
+    outcome = larp("db", "migrate", "-c", theirs.config)
+
+    assert "SELECT 42" in plan.result["revisions"][1]["sql"]
+    assert outcome.exit_code == ExitCode.OK, outcome.stderr
+    assert value(empty, "SELECT n FROM answer") == 42
+
+
 def test_independent_bases_are_separate_histories(larp: Larp, build: Build, empty: str) -> None:
     """Two histories without a common base both count as pending, and both are applied."""
     project = build()
