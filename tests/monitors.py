@@ -35,13 +35,13 @@ def monitor(*reports: HealthReport, interval: float = 5.0, deadline: float = 360
 def note(made: Monitor, *reports: HealthReport) -> None:
     """Let a monitor have seen these reports, the last one last."""
     for report in reports:
-        made._note(report)
+        made._record(report)
 
 
 def stalled(*reports: HealthReport) -> Monitor:
     """Make a monitor whose last look is older than it may ever be."""
     made = monitor(*reports)
-    made._longest = -1.0
+    made._stale_after = -1.0
     return made
 
 

@@ -1,1 +1,1 @@
-"""Whether the database is fit for use: the checks, and the monitor that makes them."""
+"""Health checks of the database, and the monitor that runs them."""

@@ -1,8 +1,8 @@
-"""The health checks: each is a function that asks one question and reports the answer.
+"""The health checks. Each is a function that runs one query and reports a result.
 
 To add a check, write the function and add it to `CHECKS`. It gets an open connection in
-autocommit mode, every HEALTH_INTERVAL seconds. Run one statement, and lock nothing but what it
-reads. An exception of the driver becomes a failure of the check.
+autocommit mode, every HEALTH_INTERVAL seconds. Run one statement, and lock only what it reads.
+An exception of the driver makes the check fail.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',
             END::float8,
        EXISTS (SELECT FROM pg_stat_wal_receiver)
 """
-"""A standby that has replayed all it received is not behind, even if nothing came for long."""
+"""A standby that has replayed all it received is not behind, however long ago that was."""
 
-PLACE = """
+VERSION_TABLE = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass(%s)
 """
@@ -62,8 +62,8 @@ WHERE a.name = ANY (%s)
 
 
 @dataclass(slots=True)
-class Look:
-    """What the checks of one round share: the connection, and what earlier checks found."""
+class CheckContext:
+    """What the checks of one run share: the connection, and what earlier checks found."""
 
     target: HealthTarget
     connection: psycopg.Connection
@@ -100,26 +100,26 @@ def failed(observed: str, reason: Reason, hint: str | None = None) -> Observatio
     return Observation(CheckStatus.FAIL, observed, reason, hint)
 
 
-def check_answer(look: Look) -> Observation:
+def check_answer(context: CheckContext) -> Observation:
     """The database answers a query."""
     began = time.monotonic()
-    look.connection.execute("SELECT 1")
+    context.connection.execute("SELECT 1")
     return passed(f"answers in {(time.monotonic() - began) * 1000:.1f} ms")
 
 
-def check_version(look: Look) -> Observation:
+def check_version(context: CheckContext) -> Observation:
     """The server runs PostgreSQL 15 or newer."""
-    number = look.connection.info.server_version
-    told = f"PostgreSQL {number // 10000}.{number % 10000}"
+    number = context.connection.info.server_version
+    observed = f"PostgreSQL {number // 10000}.{number % 10000}"
     if number // 10000 < OLDEST_SERVER:
         hint = f"upgrade the server to PostgreSQL {OLDEST_SERVER} or newer"
-        return failed(told, Reason.VERSION_UNSUPPORTED, hint)
-    return passed(told)
+        return failed(observed, Reason.VERSION_UNSUPPORTED, hint)
+    return passed(observed)
 
 
-def check_writable(look: Look) -> Observation:
+def check_writable(context: CheckContext) -> Observation:
     """The server accepts writes: it is a primary, and transactions are not read-only."""
-    row = look.connection.execute(WRITABLE).fetchone()
+    row = context.connection.execute(WRITABLE).fetchone()
     assert row is not None
     standby, read_only, lag, follows = row
     if standby:
@@ -137,9 +137,9 @@ def check_writable(look: Look) -> Observation:
     return passed("primary, accepts writes")
 
 
-def check_schema(look: Look) -> Observation:
+def check_schema(context: CheckContext) -> Observation:
     """The schema and its version table exist."""
-    target = look.target
+    target = context.target
     path = (
         (target.version_table,)
         if target.schema is None
@@ -148,28 +148,30 @@ def check_schema(look: Look) -> Observation:
             target.version_table,
         )
     )
-    name = sql.Identifier(*path).as_string(look.connection)
-    row = look.connection.execute(PLACE, (name,)).fetchone()
+    name = sql.Identifier(*path).as_string(context.connection)
+    row = context.connection.execute(VERSION_TABLE, (name,)).fetchone()
     if row is None:
         return failed(f"{name} does not exist", Reason.NOT_INITIALISED, "larp db init")
-    look.schema = row[0]
-    return passed(f"schema {look.schema} exists")
+    context.schema = row[0]
+    return passed(f"schema {context.schema} exists")
 
 
-def check_revision(look: Look) -> Observation:
+def check_revision(context: CheckContext) -> Observation:
     """Every revision of this code is applied, and no newer one."""
-    if look.unseen is not None:
-        return failed("unknown: the schema could not be checked", look.unseen)
-    if look.schema is None:
+    if context.unseen is not None:
+        return failed("unknown: the schema could not be checked", context.unseen)
+    if context.schema is None:
         return failed("no revision was ever applied", Reason.NOT_INITIALISED, "larp db init")
-    table = sql.Identifier(look.schema, look.target.version_table)
-    rows = look.connection.execute(sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(table))
-    look.current = tuple(row[0] for row in rows)
-    graph = look.target.graph
-    look.pending = find_pending(graph, look.current)
-    state = find_state(graph, look.current)
+    table = sql.Identifier(context.schema, context.target.version_table)
+    rows = context.connection.execute(
+        sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(table)
+    )
+    context.current = tuple(row[0] for row in rows)
+    graph = context.target.graph
+    context.pending = find_pending(graph, context.current)
+    state = find_state(graph, context.current)
     if state is DatabaseState.AHEAD:
-        unknown = ", ".join(find_unknown(graph, look.current))
+        unknown = ", ".join(find_unknown(graph, context.current))
         observed = f"at {unknown}, which this code does not have"
         return failed(
             observed, Reason.SCHEMA_AHEAD, "deploy the newer code; larp db status shows which"
@@ -177,46 +179,48 @@ def check_revision(look: Look) -> Observation:
     if state is DatabaseState.NOT_INITIALISED:
         return failed("no revision is applied", Reason.NOT_INITIALISED, "larp db init")
     if state is DatabaseState.BEHIND:
-        count = len(look.pending)
+        count = len(context.pending)
         pending = "1 revision is" if count == 1 else f"{count} revisions are"
         return failed(f"{pending} pending", Reason.SCHEMA_BEHIND, "larp db migrate")
-    return passed(f"at {', '.join(look.current) or 'base'}, nothing pending")
+    return passed(f"at {', '.join(context.current) or 'base'}, nothing pending")
 
 
-def check_connections(look: Look) -> Observation:
+def check_connections(context: CheckContext) -> Observation:
     """Less than 80 % of the server's connections are in use; fails at 95 %."""
-    row = look.connection.execute(CONNECTIONS).fetchone()
+    row = context.connection.execute(CONNECTIONS).fetchone()
     assert row is not None
-    used, granted = row
-    share = used / granted if granted else 1.0
-    told = f"{used} of {granted} connections used ({share:.0%})"
+    used, available = row
+    share = used / available if available else 1.0
+    observed = f"{used} of {available} connections used ({share:.0%})"
     hint = "raise max_connections, lower DATABASE_POOL_SIZE, or add a connection pooler"
     if share >= CONNECTIONS_FAIL:
-        return failed(told, Reason.CONNECTIONS_HIGH, hint)
+        return failed(observed, Reason.CONNECTIONS_HIGH, hint)
     if share >= CONNECTIONS_WARN:
-        return warned(told, Reason.CONNECTIONS_HIGH, hint)
-    return passed(told)
+        return warned(observed, Reason.CONNECTIONS_HIGH, hint)
+    return passed(observed)
 
 
-def check_extensions(look: Look) -> Observation:
+def check_extensions(context: CheckContext) -> Observation:
     """The extensions that larp uses are installed, as far as the server has them."""
-    wanted = look.target.extensions
-    offered = dict(_extensions(look, wanted))
-    missing = sorted(name for name, installed in offered.items() if not installed)
+    wanted = context.target.extensions
+    available = dict(_find_available_extensions(context, wanted))
+    missing = sorted(name for name, installed in available.items() if not installed)
     if missing:
         create = f'CREATE EXTENSION "{missing[0]}"'
         hint = f"run as a privileged role: {create}"
         return warned(f"not installed: {', '.join(missing)}", Reason.EXTENSION_MISSING, hint)
-    return passed(f"installed: {', '.join(sorted(offered))}" if offered else "none required")
+    return passed(f"installed: {', '.join(sorted(available))}" if available else "none required")
 
 
-def _extensions(look: Look, wanted: tuple[str, ...]) -> list[tuple[str, bool]]:
-    return list(look.connection.execute(EXTENSIONS, (list(wanted),))) if wanted else []
+def _find_available_extensions(
+    context: CheckContext, wanted: tuple[str, ...]
+) -> list[tuple[str, bool]]:
+    return list(context.connection.execute(EXTENSIONS, (list(wanted),))) if wanted else []
 
 
-def check_indexes(look: Look) -> Observation:
+def check_indexes(context: CheckContext) -> Observation:
     """No failed CREATE INDEX CONCURRENTLY has left an invalid index."""
-    found = find_invalid_indexes(look.connection, look.schema or look.target.schema)
+    found = find_invalid_indexes(context.connection, context.schema or context.target.schema)
     invalid = [name for _, name in found]
     if invalid:
         hint = (
@@ -226,13 +230,15 @@ def check_indexes(look: Look) -> Observation:
     return passed("all valid")
 
 
-def check_ledger(look: Look) -> Observation:
+def check_ledger(context: CheckContext) -> Observation:
     """The last run of a revision succeeded."""
-    if look.schema is None:
+    if context.schema is None:
         return passed("no run recorded")
-    place = VersionTable(look.schema, look.target.version_table)
-    found = find_readable_ledger(look.connection, (*look.target.ledger_schemas, look.schema), place)
-    run = None if found is None else found.read_last_outcome(look.connection)
+    version_table = VersionTable(context.schema, context.target.version_table)
+    found = find_readable_ledger(
+        context.connection, (*context.target.ledger_schemas, context.schema), version_table
+    )
+    run = None if found is None else found.read_last_outcome(context.connection)
     if run is None:
         return passed("no run recorded")
     name, outcome = run
@@ -242,19 +248,19 @@ def check_ledger(look: Look) -> Observation:
     return passed("the last run succeeded")
 
 
-def check_clock(look: Look) -> Observation:
+def check_clock(context: CheckContext) -> Observation:
     """The server's clock and this machine's clock differ by at most 2 seconds."""
     before = datetime.now(UTC)
-    row = look.connection.execute("SELECT clock_timestamp()").fetchone()
+    row = context.connection.execute("SELECT clock_timestamp()").fetchone()
     after = datetime.now(UTC)
     assert row is not None
     skew = (row[0] - (before + (after - before) / 2)).total_seconds()
-    seen = f"the server's clock is {abs(skew):.3f} s {'ahead' if skew > 0 else 'behind'}"
+    observed = f"the server's clock is {abs(skew):.3f} s {'ahead' if skew > 0 else 'behind'}"
     if abs(skew) < SAME_SECONDS:
-        seen = "the clocks agree"
+        observed = "the clocks agree"
     if abs(skew) > SKEW_SECONDS:
-        return warned(seen, Reason.CLOCK_SKEW, "synchronise both clocks (NTP)")
-    return passed(seen)
+        return warned(observed, Reason.CLOCK_SKEW, "synchronise both clocks (NTP)")
+    return passed(observed)
 
 
 def check_configuration(target: HealthTarget) -> Observation:
@@ -264,7 +270,7 @@ def check_configuration(target: HealthTarget) -> Observation:
     return passed("the settings are valid")
 
 
-CHECKS: dict[str, Callable[[Look], Observation]] = {
+CHECKS: dict[str, Callable[[CheckContext], Observation]] = {
     "database": check_answer,
     "version": check_version,
     "writable": check_writable,

@@ -1,4 +1,4 @@
-"""One look at the database within a deadline, on one connection that is kept."""
+"""Run the health checks within a deadline, on a connection that is kept between runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from larp_cli.health.checks import CHECKS, NAMES, Look, Observation, check_configuration
+from larp_cli.health.checks import CHECKS, NAMES, CheckContext, Observation, check_configuration
 from larp_cli.health.target import HealthTarget
 from larp_cli.postgres.connection import TIMEOUTS, Connection, connect, hang_up
 from larp_cli.postgres.errors import DatabaseFailure, ServerUnreachable, StatementTimeout, translate
@@ -26,60 +26,60 @@ LOCAL_TIMEOUTS = """
 SELECT set_config('lock_timeout', %(lock)s, true),
        set_config('statement_timeout', %(statement)s, true)
 """
-"""Behind a pooler: they end with the transaction, and so with our use of the session."""
+"""For a connection through a pooler: these settings end with the transaction."""
 
 LOCK_SHARE, STATEMENT_SHARE = 0.1, 0.5
-"""Of the deadline. A look may meet several tables that a migration has locked, and has to tell
-each from a server that does not answer."""
+"""Shares of the deadline. A run may meet several tables that a migration has locked, and must not
+mistake them for a server that does not answer."""
 
 
 @dataclass(slots=True)
-class _Work:
-    """A look that is under way, on a thread of its own."""
+class _Run:
+    """A run of the checks, on its own thread."""
 
     results: list[CheckResult] = field(default_factory=list)
-    look: Look | None = None
+    context: CheckContext | None = None
     failure: DatabaseFailure | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
 
 class Inspector:
-    """Looks at a database, as often as it is told to, on one connection.
+    """Runs the checks repeatedly on one connection.
 
-    A look that hangs is left behind: name lookup and a server that stopped cannot be
-    interrupted. Until it ends no other begins, so there is never a second connection.
+    Name lookup and a frozen server cannot be interrupted, so a run that hangs is abandoned. No
+    other run starts until it ends, so there is never a second connection.
     """
 
     def __init__(self, target: HealthTarget, *, deadline: float) -> None:
         self._target = target
         self._deadline = deadline
         self._connection: Connection | None = None
-        self._left_behind: _Work | None = None
+        self._abandoned: _Run | None = None
         self._is_pooled = False
         self._lends_statements = False
 
     def inspect(self, names: tuple[str, ...] = NAMES) -> HealthReport:
-        """Make the named checks, and the first of all, within the deadline.
+        """Run the named checks, and always the first one, within the deadline.
 
-        Raises nothing: what goes wrong is what the checks say.
+        Never raises: the report contains every failure.
         """
         began, at = time.monotonic(), datetime.now(UTC)
         end = began + self._deadline
         results: list[CheckResult] = []
-        look: Look | None = None
+        context: CheckContext | None = None
         if set(names) & set(CHECKS):
-            results, look = self._look(names, end)
+            results, context = self._run_within(names, end)
         if "configuration" in names:
-            results.append(_told("configuration", check_configuration(self._target), 0.0))
-        made = {result.name for result in results}
+            results.append(_make_result("configuration", check_configuration(self._target), 0.0))
+        names_run = {result.name for result in results}
         return HealthReport(
-            status=max((result.status for result in results), key=_badness),
+            status=max((result.status for result in results), key=_rank),
             checked_at=at,
             seconds=time.monotonic() - began,
             checks=tuple(results),
-            skipped=tuple(name for name in NAMES if name in names and name not in made),
-            current=look.current if look else None,
-            pending=look.pending if look else None,
+            skipped=tuple(name for name in NAMES if name in names and name not in names_run),
+            current=context.current if context else None,
+            pending=context.pending if context else None,
         )
 
     def close(self) -> None:
@@ -88,59 +88,61 @@ class Inspector:
         if connection is not None:
             connection.close()
 
-    def _look(self, names: tuple[str, ...], end: float) -> tuple[list[CheckResult], Look | None]:
-        earlier = self._left_behind
+    def _run_within(
+        self, names: tuple[str, ...], end: float
+    ) -> tuple[list[CheckResult], CheckContext | None]:
+        earlier = self._abandoned
         if earlier is not None and not earlier.done.wait(max(0.0, end - time.monotonic())):
-            return [self._timed_out()], None
-        work = _Work()
+            return [self._report_timeout()], None
+        run = _Run()
         thread = threading.Thread(
-            target=self._work, args=(work, names, end), name="larp-look", daemon=True
+            target=self._run_checks, args=(run, names, end), name="larp-checks", daemon=True
         )
         try:
             thread.start()
-        except RuntimeError as error:  # the system grants no thread now; it may the next time
-            log.warning("a look could not be begun: %s", error)
+        except RuntimeError as error:  # the system has no thread to spare right now
+            log.warning("a check could not be started: %s", error)
             failure = ServerUnreachable.at(self._target.url, detail=str(error))
-            return [self._unanswered(failure)], None
-        self._left_behind = work
-        if not work.done.wait(max(0.0, end - time.monotonic())):
+            return [self._report_failure(failure)], None
+        self._abandoned = run
+        if not run.done.wait(max(0.0, end - time.monotonic())):
             self._hang_up()
-            return [self._timed_out()], None
-        self._left_behind = None
-        if work.failure is not None:
+            return [self._report_timeout()], None
+        self._abandoned = None
+        if run.failure is not None:
             self._connection = None
-            return [*work.results, self._unanswered(work.failure)], work.look
-        return work.results, work.look
+            return [*run.results, self._report_failure(run.failure)], run.context
+        return run.results, run.context
 
-    def _work(self, work: _Work, names: tuple[str, ...], end: float) -> None:
+    def _run_checks(self, run: _Run, names: tuple[str, ...], end: float) -> None:
         connection: Connection | None = None
         try:
-            connection = self._kept() or self._connect(end)
+            connection = self._reuse_connection() or self._connect(end)
             self._connection = connection
-            work.look = look = Look(self._target, connection)
+            run.context = context = CheckContext(self._target, connection)
             for name, check in CHECKS.items():
                 if name in names or name in ("database", "schema"):
-                    result = self._made(name, check, look)
+                    result = self._run_check(name, check, context)
                     if name in names or name == "database":
-                        work.results.append(result)
-            if any(result.reason is Reason.READ_ONLY for result in work.results):
-                self._discard(connection)  # another host may be the primary by now
+                        run.results.append(result)
+            if any(result.reason is Reason.READ_ONLY for result in run.results):
+                self._discard(connection)  # meanwhile another host may have become the primary
         except DatabaseFailure as failure:
-            work.failure = failure
-            work.results[:] = [result for result in work.results if result.name != "database"]
+            run.failure = failure
+            run.results[:] = [result for result in run.results if result.name != "database"]
             if connection is not None:
                 self._discard(connection)
-        except Exception as error:  # noqa: B902 - a check with a bug must not look like health
-            log.exception("a check failed in a way that it should not")
-            work.failure = ServerUnreachable.at(self._target.url, detail=type(error).__name__)
+        except Exception as error:  # noqa: B902 - a bug in a check must not look healthy
+            log.exception("a check failed unexpectedly")
+            run.failure = ServerUnreachable.at(self._target.url, detail=type(error).__name__)
         finally:
-            work.done.set()
+            run.done.set()
 
-    def _kept(self) -> Connection | None:
-        """Return the connection of the last look, if it still stands.
+    def _reuse_connection(self) -> Connection | None:
+        """Return the connection of the last run, if it still works.
 
-        A server may end an idle session, and a failover ends all: neither is an outage where
-        another connection is to be had at once.
+        The server may have ended an idle session, and a failover ends all of them. Neither is an
+        outage if a new connection can be opened at once.
         """
         connection = self._connection
         if connection is not None:
@@ -151,35 +153,41 @@ class Inspector:
                 return None
         return connection
 
-    def _made(self, name: str, check: Callable[[Look], Observation], look: Look) -> CheckResult:
-        """Make one check; an error of its statement is its own, any other ends the look."""
+    def _run_check(
+        self, name: str, check: Callable[[CheckContext], Observation], context: CheckContext
+    ) -> CheckResult:
+        """Run one check. If its statement fails, so does the check; other errors end the run."""
         began = time.monotonic()
         try:
-            seen: Observation = self._bounded(check, look) if self._is_pooled else check(look)
+            observation: Observation = (
+                self._run_in_transaction(check, context) if self._is_pooled else check(context)
+            )
         except psycopg.Error as error:
             failure = translate(error, self._target.url)
-            lost = look.connection.closed or not isinstance(error, psycopg.DatabaseError)
-            if lost or name == "database" or _ends_session(failure):
+            lost = context.connection.closed or not isinstance(error, psycopg.DatabaseError)
+            if lost or name == "database" or isinstance(failure, ServerUnreachable):
                 raise failure from error
-            seen = _of_statement(failure)
+            observation = _describe_statement_failure(failure)
             if name == "schema":
-                look.unseen = seen.reason
-        return _told(name, seen, time.monotonic() - began)
+                context.unseen = observation.reason
+        return _make_result(name, observation, time.monotonic() - began)
 
-    def _bounded(self, check: Callable[[Look], Observation], look: Look) -> Observation:
-        """Make a check in a transaction that brings its own timeouts.
+    def _run_in_transaction(
+        self, check: Callable[[CheckContext], Observation], context: CheckContext
+    ) -> Observation:
+        """Run a check in a transaction with its own timeouts.
 
-        Else each look at a locked table would leave another session waiting at the server.
+        Without them, each check of a locked table would leave another session waiting.
         """
-        with look.connection.transaction():
-            look.connection.execute(LOCAL_TIMEOUTS, self._timeouts)
-            return check(look)
+        with context.connection.transaction():
+            context.connection.execute(LOCAL_TIMEOUTS, self._timeouts)
+            return check(context)
 
     def _require_transaction(self, connection: Connection) -> None:
-        """Try whether the pooler lends a session for a transaction.
+        """Check that the pooler keeps one session for a whole transaction.
 
         Raises:
-            psycopg.errors.ProtocolViolation: It lends one for each statement, and hangs up.
+            psycopg.errors.ProtocolViolation: The pooler is in statement mode and disconnects.
         """
         with connection.transaction():
             connection.execute(LOCAL_TIMEOUTS, self._timeouts)
@@ -206,7 +214,7 @@ class Inspector:
                 self._require_transaction(connection)
         except psycopg.Error as error:
             connection.close()
-            # PgBouncer tells a server that is gone with the same SQLSTATE.
+            # PgBouncer reports a lost server with the same SQLSTATE.
             if self._is_pooled and "statement pooling" in str(error):
                 self._lends_statements = True
                 return self._connect(end)
@@ -214,7 +222,7 @@ class Inspector:
         return connection
 
     def _hang_up(self) -> None:
-        """End the line under a statement that does not return."""
+        """Shut down the socket of a statement that does not return."""
         connection, self._connection = self._connection, None
         if connection is not None:
             hang_up(connection)
@@ -224,22 +232,24 @@ class Inspector:
         with suppress(psycopg.Error):
             connection.close()
 
-    def _timed_out(self) -> CheckResult:
-        seen = Observation(
+    def _report_timeout(self) -> CheckResult:
+        observation = Observation(
             CheckStatus.FAIL,
             f"no answer within {self._deadline:g} s",
             Reason.TIMEOUT,
-            "see whether the server, and the way to it, is overloaded: larp doctor",
+            "check the load of the server and of the network: larp doctor",
         )
-        return _told("database", seen, self._deadline)
+        return _make_result("database", observation, self._deadline)
 
-    def _unanswered(self, failure: DatabaseFailure) -> CheckResult:
-        seen = Observation(CheckStatus.FAIL, failure.message, Reason(failure.reason), failure.hint)
-        return _told("database", seen, 0.0)
+    def _report_failure(self, failure: DatabaseFailure) -> CheckResult:
+        observation = Observation(
+            CheckStatus.FAIL, failure.message, Reason(failure.reason), failure.hint
+        )
+        return _make_result("database", observation, 0.0)
 
 
 def inspect_once(target: HealthTarget, names: tuple[str, ...], *, deadline: float) -> HealthReport:
-    """Make the named checks on a connection of their own, within ``deadline`` seconds."""
+    """Run the named checks on a new connection, within ``deadline`` seconds."""
     inspector = Inspector(target, deadline=deadline)
     try:
         return inspector.inspect(names)
@@ -247,34 +257,30 @@ def inspect_once(target: HealthTarget, names: tuple[str, ...], *, deadline: floa
         inspector.close()
 
 
-def _of_statement(failure: DatabaseFailure) -> Observation:
-    """Say what the failure of one check's statement means; the server answers."""
-    if isinstance(failure, StatementTimeout):  # `timeout` is for a database that does not
+def _describe_statement_failure(failure: DatabaseFailure) -> Observation:
+    """Describe why the statement of one check failed. The server itself answers."""
+    # The reason `timeout` would mean that the server does not answer.
+    if isinstance(failure, StatementTimeout):
         return Observation(
             CheckStatus.FAIL,
             "the check took too long",
             Reason.FAILED,
-            "raise HEALTH_DEADLINE, or see what keeps the server busy",
+            "raise HEALTH_DEADLINE, or find out what keeps the server busy: larp db shell",
         )
     hint = "larp db status" if failure.reason == Reason.LOCKED else failure.hint
     return Observation(CheckStatus.FAIL, failure.message, Reason(failure.reason), hint)
 
 
-def _ends_session(failure: DatabaseFailure) -> bool:
-    """Tell an unreachable server from a statement that ran out of its own time."""
-    return isinstance(failure, ServerUnreachable) and not isinstance(failure, StatementTimeout)
-
-
-def _told(name: str, seen: Observation, seconds: float) -> CheckResult:
+def _make_result(name: str, observation: Observation, seconds: float) -> CheckResult:
     return CheckResult(
         name=name,
-        status=seen.status,
-        reason=seen.reason,
-        observed=seen.observed,
+        status=observation.status,
+        reason=observation.reason,
+        observed=observation.observed,
         seconds=seconds,
-        hint=seen.hint,
+        hint=observation.hint,
     )
 
 
-def _badness(status: CheckStatus) -> int:
+def _rank(status: CheckStatus) -> int:
     return list(CheckStatus).index(status)

@@ -1,7 +1,6 @@
-"""Looking at the database at intervals, so that whoever asks reads what was last seen.
+"""Run the health checks at intervals, and keep the last report.
 
-A thousand questions cost the database what one does, and a database that hangs never hangs
-a question: nothing here waits for anything.
+Requests read the kept report: they add no load to the database and never wait for it.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ log = logging.getLogger("larp.health")
 HISTORY_SECONDS = 600.0
 HISTORY_POINTS = 240
 GRACE_SECONDS = 1.0
-"""How much later than promised a look may come before the monitor counts as stalled."""
+"""How late a report may be before the monitor counts as stalled."""
 
-RETRY, RETRYING = 1.0, 60.0
-"""Seconds between two looks after the database began to fail for one of these reasons, and
-for how long: what has not passed by then is looked at as often as ever."""
-PASSING = (
+RETRY, RETRY_PERIOD = 1.0, 60.0
+"""Seconds between two runs after the database began to fail for a transient reason, and seconds
+after which the usual interval applies again."""
+TRANSIENT_REASONS = (
     Reason.CONNECTION_LOST, Reason.DNS, Reason.NOT_CHECKED, Reason.READ_ONLY, Reason.REFUSED,
     Reason.SHUTTING_DOWN, Reason.STARTING_UP, Reason.TIMEOUT, Reason.UNREACHABLE,
 )  # fmt: skip
@@ -36,7 +35,7 @@ PASSING = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One word on the database, and why."""
+    """A status and its reason."""
 
     status: CheckStatus
     reason: Reason | None = None
@@ -44,33 +43,33 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look, for the chart."""
+    """One run of the checks, for the chart."""
 
     at: datetime
     status: CheckStatus
     """Whether the database was ready."""
     seconds: float | None
-    """How long it took to answer; None where it did not."""
+    """Seconds that the database took to answer; None if it did not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the monitor saw last, and when."""
+    """The last report, and when it was made."""
 
     report: HealthReport
     monotonic: float
-    """When the look ended, on the monotonic clock."""
+    """When the run ended, on the monotonic clock."""
     database: Verdict
     ready: Verdict
 
 
 class Monitor:
-    """Looks every ``interval`` seconds, each time within ``deadline`` seconds."""
+    """Runs the checks every ``interval`` seconds, each time within ``deadline`` seconds."""
 
     def __init__(self, target: HealthTarget, *, interval: float, deadline: float) -> None:
         self.target = target
         self._interval = interval
-        self._longest = interval + deadline + max(GRACE_SECONDS, interval / 2)
+        self._stale_after = interval + deadline + max(GRACE_SECONDS, interval / 2)
         self._inspector = Inspector(target, deadline=deadline)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="larp-monitor", daemon=True)
@@ -84,18 +83,18 @@ class Monitor:
         self._started = self._changed = time.monotonic()
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start running the checks."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the looking, and close the connection unless a look hangs on it."""
+        """Stop running the checks, and close the connection unless a run hangs on it."""
         self._stop.set()
         self._thread.join(timeout=0.5)
         if not self._thread.is_alive():
             self._inspector.close()
 
     def drain(self) -> None:
-        """Be ready no more: the process is about to end."""
+        """Report not ready from now on: the process is about to end."""
         self._since = datetime.now(UTC)
         self._draining = True
 
@@ -106,46 +105,46 @@ class Monitor:
 
     @property
     def seen(self) -> Snapshot | None:
-        """What was seen last; None before the first look has ended."""
+        """The last report; None before the first run has ended."""
         return self._seen
 
     @property
     def since(self) -> datetime:
-        """Since when `ready` has said what it says now."""
-        if not self._draining and self.age > self._longest:
-            return datetime.now(UTC) - timedelta(seconds=self.age - self._longest)
+        """When `ready` last changed."""
+        if not self._draining and self.age > self._stale_after:
+            return datetime.now(UTC) - timedelta(seconds=self.age - self._stale_after)
         return self._since
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """The looks of the last minutes, oldest first."""
+        """The runs of the last minutes, oldest first."""
         return tuple(self._samples)
 
     @property
     def age(self) -> float:
-        """Seconds since the last look ended, or since the start."""
+        """Seconds since the last run ended, or since the start."""
         seen = self._seen
         return time.monotonic() - (seen.monotonic if seen else self._started)
 
     @property
     def database(self) -> Verdict:
         """Whether the database answers."""
-        return self._unseen() or self._of().database
+        return self._find_missing_reason() or self._require_snapshot().database
 
     @property
     def ready(self) -> Verdict:
-        """Whether a service on the database may be used."""
+        """Whether a service that uses the database is ready."""
         if self._draining:
             return Verdict(CheckStatus.FAIL, Reason.DRAINING)
-        return self._unseen() or self._of().ready
+        return self._find_missing_reason() or self._require_snapshot().ready
 
-    def _of(self) -> Snapshot:
+    def _require_snapshot(self) -> Snapshot:
         assert self._seen is not None
         return self._seen
 
-    def _unseen(self) -> Verdict | None:
-        """Say why what was seen last is worth nothing; None where it is worth something."""
-        if self.age > self._longest:
+    def _find_missing_reason(self) -> Verdict | None:
+        """Return why there is no current report; None if there is one."""
+        if self.age > self._stale_after:
             return Verdict(CheckStatus.FAIL, Reason.MONITOR_STALLED)
         if self._seen is None:
             return Verdict(CheckStatus.FAIL, Reason.NOT_CHECKED)
@@ -155,50 +154,50 @@ class Monitor:
         due = time.monotonic()
         while not self._stop.is_set():
             try:
-                self._note(self._inspector.inspect())
-            except Exception:  # noqa: B902 - a monitor that ended would be noticed by nobody
-                log.exception("a look failed in a way that it should not")
+                self._record(self._inspector.inspect())
+            except Exception:  # noqa: B902 - the monitor must go on
+                log.exception("a run of the checks failed unexpectedly")
             due = max(due + self._pause, time.monotonic())
             self._stop.wait(due - time.monotonic())
 
     @property
     def _pause(self) -> float:
-        """Seconds to the next look: what may pass by itself is to be seen when it does."""
-        passing = self._last_ready.reason in PASSING
-        recent = time.monotonic() - self._changed < RETRYING
-        return min(self._interval, RETRY) if passing and recent else self._interval
+        """Seconds until the next run; shorter while a transient failure may pass."""
+        transient = self._last_ready.reason in TRANSIENT_REASONS
+        recent = time.monotonic() - self._changed < RETRY_PERIOD
+        return min(self._interval, RETRY) if transient and recent else self._interval
 
-    def _note(self, report: HealthReport) -> None:
-        answered = report.check("database")
+    def _record(self, report: HealthReport) -> None:
+        database_check = report.check("database")
         seen = Snapshot(
             report=report,
             monotonic=time.monotonic(),
-            database=_failing(report, ("database",)) or Verdict(CheckStatus.PASS),
-            ready=_failing(report, READY) or _doubt(report),
+            database=_find_failure(report, ("database",)) or Verdict(CheckStatus.PASS),
+            ready=_find_failure(report, READY) or _find_warning(report),
         )
         if seen.ready != self._last_ready:
             if not self._draining:
                 self._since = datetime.now(UTC)
-            self._tell(seen.ready)
+            self._log_verdict(seen.ready)
             self._last_ready = seen.ready
             self._changed = seen.monotonic
         self._seen = seen
         seconds = None
-        if answered is not None and answered.status is CheckStatus.PASS:
-            seconds = answered.seconds
+        if database_check is not None and database_check.status is CheckStatus.PASS:
+            seconds = database_check.seconds
         sample = Sample(report.checked_at, seen.ready.status, seconds)
         if not self._is_repetition(sample):
             self._samples.append(sample)
 
     def _is_repetition(self, sample: Sample) -> bool:
-        """Tell a look that came early in an outage: the chart would show the end of it alone."""
+        """Return whether to leave a quick retry out, so that retries do not fill the chart."""
         if not self._samples or sample.status is not CheckStatus.FAIL:
             return False
         last = self._samples[-1]
         age = (sample.at - last.at).total_seconds()
         return last.status is CheckStatus.FAIL and 0 <= age < self._interval * 0.9
 
-    def _tell(self, ready: Verdict) -> None:
+    def _log_verdict(self, ready: Verdict) -> None:
         if ready.status is CheckStatus.FAIL:
             log.warning("not ready: %s", ready.reason)
         elif ready.status is CheckStatus.WARN:
@@ -207,8 +206,8 @@ class Monitor:
             log.info("ready")
 
 
-def _failing(report: HealthReport, names: tuple[str, ...]) -> Verdict | None:
-    """Say what the first of the named checks that fails says."""
+def _find_failure(report: HealthReport, names: tuple[str, ...]) -> Verdict | None:
+    """Return the verdict of the first named check that fails; None if all pass."""
     for name in names:
         check = report.check(name)
         if check is None:
@@ -218,8 +217,8 @@ def _failing(report: HealthReport, names: tuple[str, ...]) -> Verdict | None:
     return None
 
 
-def _doubt(report: HealthReport) -> Verdict:
-    """Pass, with a warning where any other check does not."""
+def _find_warning(report: HealthReport) -> Verdict:
+    """Return `pass`, or `warn` if any other check does not pass."""
     for check in report.checks:
         if check.status is not CheckStatus.PASS:
             return Verdict(CheckStatus.WARN, check.reason)

@@ -1,4 +1,4 @@
-"""What the code at hand expects of the database: its revisions, its place, its extensions."""
+"""Find out what this code expects of the database: revisions, schema, extensions."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from larp_cli.postgres.database import Database
 
 OWN_EXTENSIONS = ("uuid-ossp", "pgcrypto")
-"""What the first revision installs where it can."""
+"""Extensions that the first revision installs if it may."""
 
 
 def prepare_target(database: Database, project: Project, warnings: tuple[str, ...]) -> HealthTarget:
-    """Say what is to be looked at.
+    """Collect what the health checks compare the database with.
 
-    The files of the project tell it, so that a database which does not answer is no hindrance.
-    Where they do not, Alembic is asked, and for the place of the version table the database.
+    The project's files usually say it all, so this works while the database is down. Only for a
+    version table that the project's env.py configures does it connect to the database.
 
     Raises:
         ConfigurationError: The project's files cannot be read.
         DatabaseUnreachable: Only the project's env.py knows where its version table is, and
             the database did not answer it.
     """
-    schema, table = _place(database, project)
+    schema, table = _find_version_table(database, project)
     return HealthTarget(
         url=database.url,
         schema=schema,
@@ -40,7 +40,7 @@ def prepare_target(database: Database, project: Project, warnings: tuple[str, ..
     )
 
 
-def _place(database: Database, project: Project) -> tuple[str | None, str]:
+def _find_version_table(database: Database, project: Project) -> tuple[str | None, str]:
     if project.schema is not None:
         return project.schema, DEFAULT_VERSION_TABLE
     if project.version_table is not None:

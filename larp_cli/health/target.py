@@ -1,4 +1,4 @@
-"""What is looked at, and what is expected of it. Nothing here needs Alembic."""
+"""The database that the health checks examine. Importing this does not import Alembic."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class HealthTarget:
 
     url: DatabaseUrl
     schema: str | None
-    """Schema of the version table; None where the session's search path decides."""
+    """Schema of the version table; None if the session's search path decides."""
     version_table: str
     graph: RevisionGraph
     """The revisions on disk."""
     ledger_schemas: tuple[str, ...]
-    """Where the ledger may be; the schema of the version table is looked at as well."""
+    """Schemas to search for the ledger, besides the schema of the version table."""
     extensions: tuple[str, ...] = ()
-    """Extensions that are of use, where the server has them."""
+    """Extensions that larp uses if the server has them."""
     warnings: tuple[str, ...] = ()
-    """What is doubtful about the configuration."""
+    """Warnings about the configuration."""

@@ -14,7 +14,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from larp_cli.postgres.connection import Connection, connect, within
 from larp_cli.postgres.errors import (
+    DatabaseFailure,
     ServerUnreachable,
+    StatementTimeout,
     TooManyConnections,
     driver_error,
     translate,
@@ -134,7 +136,7 @@ def _url_of(target: sa.Engine | DatabaseUrl) -> DatabaseUrl:
     return url
 
 
-def _translate_unreachable(context: ExceptionContext) -> ServerUnreachable | None:
+def _translate_unreachable(context: ExceptionContext) -> DatabaseFailure | None:
     """Raise larp's error instead of SQLAlchemy's if the server, not the statement, is at fault."""
     original = driver_error(context.original_exception)
     # The pool handles errors of its own ping by reconnecting.
@@ -142,4 +144,4 @@ def _translate_unreachable(context: ExceptionContext) -> ServerUnreachable | Non
         return None
     failure = translate(original, _url_of(context.engine))
     failure.__cause__ = original
-    return failure if isinstance(failure, ServerUnreachable) else None
+    return failure if isinstance(failure, ServerUnreachable | StatementTimeout) else None

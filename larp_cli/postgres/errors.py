@@ -1,9 +1,8 @@
-"""What PostgreSQL and libpq say went wrong, told as larp's own errors. The one place.
+"""Translate the errors of PostgreSQL and libpq into larp's own errors. The only place that does.
 
-A statement's error is known by its SQLSTATE (PostgreSQL manual, appendix A). An error
-while connecting carries none in libpq, only a text, so it is known by libpq's and the
-server's own words; a server that speaks another language falls back to
-`ServerUnreachable`. Nothing here imports SQLAlchemy.
+An error of a statement is recognised by its SQLSTATE (PostgreSQL manual, appendix A). libpq
+reports an error while connecting as text only, so it is recognised by that text; a server with
+messages in another language falls back to `ServerUnreachable`. Nothing here imports SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -16,40 +15,40 @@ from typing import ClassVar, Self
 
 import psycopg
 
-from larp_cli.errors import CommandFailed, DatabaseUnreachable, LarpError, Locked
+from larp_cli.errors import CommandFailed, DatabaseUnreachable, ExitCode, LarpError, Locked
 from larp_cli.postgres.url import DatabaseUrl
 
 
 class DatabaseFailure(LarpError):
-    """The database, or the way to it, failed us.
+    """The server reported an error, or the connection to it failed.
 
-    ``phrase`` goes on after "PostgreSQL at db:5432 …"; it and ``advice`` may name
-    ``{user}``, ``{database}`` and ``{safe}`` (the URL without password), which ``advice``
-    gets quoted for the shell; ``phrase`` may name ``{detail}`` too.
+    ``phrase`` continues the sentence "PostgreSQL at db:5432 …". ``phrase`` and ``advice`` may use
+    ``{user}``, ``{database}``, ``{setting}`` and ``{safe}`` (the URL without password); in
+    ``advice`` these are quoted for the shell. Only ``phrase`` may use ``{detail}``.
     """
 
     reason: ClassVar[str] = "failed"
     """The reason in a health report."""
     transient: ClassVar[bool] = False
-    """Whether it may pass by itself, so that waiting makes sense."""
+    """Whether the failure may pass by itself, so that retrying makes sense."""
     phrase: ClassVar[str] = "failed: {detail}"
     advice: ClassVar[str | None] = None
 
     @classmethod
     def at(cls, url: DatabaseUrl, *, address: str | None = None, detail: str = "") -> Self:
-        """Make the error for ``url``, or for one ``address`` of its hosts."""
-        words = {
+        """Create the error for ``url``, or for one ``address`` of its hosts."""
+        values = {
             "user": url.user, "database": url.database, "safe": url.safe, "setting": url.setting
         }  # fmt: skip
-        quoted = {name: shlex.quote(word) for name, word in words.items()}
+        quoted = {name: shlex.quote(word) for name, word in values.items()}
         return cls(
-            f"PostgreSQL at {address or url.address} {cls.phrase.format(detail=detail, **words)}",
+            f"PostgreSQL at {address or url.address} {cls.phrase.format(detail=detail, **values)}",
             hint=cls.advice and cls.advice.format(**quoted),
         )
 
 
 class ServerUnreachable(DatabaseFailure, DatabaseUnreachable):
-    """No connection, for a reason we do not know better. Waiting may help."""
+    """The connection failed for an unknown reason. Retrying may help."""
 
     reason = "unreachable"
     transient = True
@@ -58,7 +57,7 @@ class ServerUnreachable(DatabaseFailure, DatabaseUnreachable):
 
 
 class ConnectionRefused(ServerUnreachable):
-    """Nobody listens there."""
+    """No server listens on that port."""
 
     reason = "refused"
     phrase = "refused the connection: no server listens there"
@@ -66,7 +65,7 @@ class ConnectionRefused(ServerUnreachable):
 
 
 class ConnectTimeout(ServerUnreachable):
-    """No answer within the time given."""
+    """The server did not answer within ``connect_timeout``."""
 
     reason = "timeout"
     phrase = "did not answer in time"
@@ -90,7 +89,7 @@ class ConnectionLost(ServerUnreachable):
 
 
 class StartingUp(ServerUnreachable):
-    """57P03: the server runs, and takes no connections yet."""
+    """57P03: the server is running, but does not accept connections yet."""
 
     reason = "starting_up"
     phrase = "is starting up, or shutting down"
@@ -114,7 +113,7 @@ class TooManyConnections(ServerUnreachable):
 
 
 class DatabaseMissing(ServerUnreachable):
-    """3D000: the server is there, the database is not (yet)."""
+    """3D000: the server answers, but the database does not exist."""
 
     reason = "database_missing"
     phrase = "has no database '{database}'"
@@ -122,7 +121,7 @@ class DatabaseMissing(ServerUnreachable):
 
 
 class ReadOnly(ServerUnreachable):
-    """25006: a standby, or a session that may not write. Passes with a failover."""
+    """25006: a standby, or a read-only session. A failover ends it."""
 
     reason = "read_only"
     phrase = "is read-only, perhaps a standby"
@@ -130,14 +129,14 @@ class ReadOnly(ServerUnreachable):
 
 
 class NotPrimary(ReadOnly):
-    """No host is in the state that ``target_session_attrs`` asks for."""
+    """No host is in the state that ``target_session_attrs`` requires."""
 
     phrase = "is not in the state that target_session_attrs asks for"
     advice = "check which host is the primary, or change target_session_attrs in {setting}"
 
 
 class AuthenticationFailed(ServerUnreachable):
-    """28000: the server does not let the role in."""
+    """28000: the server rejects the role."""
 
     reason = "auth"
     transient = False
@@ -146,14 +145,14 @@ class AuthenticationFailed(ServerUnreachable):
 
 
 class WrongPassword(AuthenticationFailed):
-    """28P01: a wrong password; servers say the same of a role that does not exist."""
+    """28P01: the password is wrong, or the role does not exist: the server reports both alike."""
 
     phrase = "does not accept the password of role '{user}', or has no such role"
     advice = "correct {setting}; try it by hand: psql {safe}"
 
 
 class PasswordMissing(AuthenticationFailed):
-    """The server asks for a password, and there is none."""
+    """The server requires a password, and none is set."""
 
     phrase = "asks for a password of role '{user}', and none is set"
     advice = "put it in {setting}, PGPASSWORD or the file PGPASSFILE names"
@@ -174,7 +173,7 @@ class NotInPgHba(AuthenticationFailed):
 
 
 class TlsFailed(ServerUnreachable):
-    """TLS could not be agreed on."""
+    """The TLS connection could not be established."""
 
     reason = "tls"
     transient = False
@@ -183,7 +182,7 @@ class TlsFailed(ServerUnreachable):
 
 
 class NotPostgres(ServerUnreachable):
-    """Something else listens there."""
+    """Another kind of server listens on that port."""
 
     reason = "not_postgresql"
     transient = False
@@ -192,7 +191,7 @@ class NotPostgres(ServerUnreachable):
 
 
 class RejectedOption(ServerUnreachable):
-    """The server knows no such startup parameter, or not that value."""
+    """The server does not know a startup parameter, or rejects its value."""
 
     reason = "rejected_option"
     transient = False
@@ -201,7 +200,7 @@ class RejectedOption(ServerUnreachable):
 
 
 class PermissionDenied(DatabaseFailure, CommandFailed):
-    """42501: the role may not do this."""
+    """42501: the role lacks a privilege."""
 
     reason = "permission_denied"
     phrase = "does not let role '{user}' do this: {detail}"
@@ -217,16 +216,18 @@ class LockNotAvailable(DatabaseFailure, Locked):
     advice = "see who holds it in pg_locks and pg_stat_activity: larp db shell"
 
 
-class StatementTimeout(ServerUnreachable):
-    """57014: ``statement_timeout`` ran out."""
+class StatementTimeout(DatabaseFailure):
+    """57014: ``statement_timeout`` expired. The server answers, so it is not unreachable."""
 
+    exit_code = ExitCode.UNREACHABLE  # a promise: "did not answer in time"
     reason = "timeout"
+    transient = True
     phrase = "cancelled a statement that ran out of time"
     advice = "raise DATABASE_STATEMENT_TIMEOUT"
 
 
 class StatementCancelled(DatabaseFailure, CommandFailed):
-    """57014: somebody asked for the statement to be cancelled."""
+    """57014: a user or program cancelled the statement."""
 
     reason = "cancelled"
     phrase = "cancelled a statement because it was asked to"
@@ -266,8 +267,8 @@ _BY_SQLSTATE: dict[str, type[DatabaseFailure]] = {
 }
 
 # First match wins. Sources: PostgreSQL's src/backend/{libpq,utils/init,postmaster},
-# src/interfaces/libpq/fe-*.c, the C library's strerror, psycopg, and PgBouncer's own words.
-_BY_WORDS: tuple[tuple[str, type[DatabaseFailure]], ...] = (
+# src/interfaces/libpq/fe-*.c, the C library's strerror, psycopg, and PgBouncer's messages.
+_BY_MESSAGE: tuple[tuple[str, type[DatabaseFailure]], ...] = (
     (r"failed to resolve host|could not translate host name", UnknownHost),
     (r"timeout expired|connection timed out|due to timeout", ConnectTimeout),
     (r"no password supplied|empty password", PasswordMissing),
@@ -292,35 +293,35 @@ _BY_WORDS: tuple[tuple[str, type[DatabaseFailure]], ...] = (
 )
 
 _HOST_IS_FINAL = (AuthenticationFailed, DatabaseMissing, TooManyConnections, RejectedOption)
-"""After these libpq does not try the next host: this one did answer."""
+"""After these errors libpq does not try the next host, because this one answered."""
 
 
 def translate(
     error: Exception, target: DatabaseUrl, *, address: str | None = None
 ) -> DatabaseFailure:
-    """Tell a driver's error, or SQLAlchemy's wrapper of one, as our own.
+    """Translate an error of the driver, or SQLAlchemy's wrapper of one, into larp's own error.
 
-    ``address`` names the one host of ``target`` that it came from. The caller raises the
-    result ``from`` the error.
+    ``address`` is the host of ``target`` that the error came from. The caller raises the result
+    ``from`` the error.
     """
     original = driver_error(error) or error
-    detail = _detail(original)
-    kind = _by_sqlstate(original) or _by_words(original, str(original))
+    detail = _extract_detail(original)
+    kind = _classify_sqlstate(original) or _classify_message(original, str(original))
     return kind.at(target, address=address, detail=detail)
 
 
 def driver_error(error: BaseException) -> psycopg.Error | None:
-    """Find psycopg's error in ``error``: itself, or what SQLAlchemy's DBAPIError wraps."""
+    """Return psycopg's error: ``error`` itself, or the one that SQLAlchemy's DBAPIError wraps."""
     original = getattr(error, "orig", error)
     return original if isinstance(original, psycopg.Error) else None
 
 
 @contextmanager
 def translate_errors(target: DatabaseUrl) -> Iterator[None]:
-    """Turn what the driver or SQLAlchemy raises within into our own errors.
+    """Translate the errors that the driver or SQLAlchemy raises inside the block.
 
     Raises:
-        DatabaseFailure: from psycopg's error. Other errors pass unchanged.
+        DatabaseFailure: psycopg raised an error. Other errors pass unchanged.
     """
     try:
         yield
@@ -333,10 +334,10 @@ def translate_errors(target: DatabaseUrl) -> Iterator[None]:
 
 
 def is_final(failure: DatabaseFailure, target: DatabaseUrl) -> bool:
-    """Tell whether the other hosts need not be tried, by libpq's rule (manual, 32.1.1.3).
+    """Return whether to stop trying further hosts, by libpq's rule (manual, 32.1.1.3).
 
-    But for a standby that does not have a new database yet, or is full, while the primary
-    is what is asked for.
+    One exception: when the URL asks for the primary, a standby that is full or does not have the
+    new database yet does not end the search.
     """
     if target.parameters.get("target_session_attrs") in ("read-write", "primary"):
         return isinstance(failure, AuthenticationFailed | RejectedOption)
@@ -344,55 +345,55 @@ def is_final(failure: DatabaseFailure, target: DatabaseUrl) -> bool:
 
 
 def combine_failures(failures: Sequence[DatabaseFailure], target: DatabaseUrl) -> DatabaseFailure:
-    """Make one error of those of several hosts.
+    """Combine the errors of several hosts into one.
 
-    What a server said outweighs that another did not answer; the message names them all.
+    Its type is that of a server that answered, if one did. The message names every host.
     """
-    unlike = {failure.message: failure for failure in failures}
-    if len(unlike) == 1:
+    by_message = {failure.message: failure for failure in failures}
+    if len(by_message) == 1:
         return failures[0]
-    chosen = max(unlike.values(), key=_tells)
-    every = "; ".join(message.removeprefix("PostgreSQL at ") for message in unlike)
+    chosen = max(by_message.values(), key=_rank_detail)
+    every = "; ".join(message.removeprefix("PostgreSQL at ") for message in by_message)
     failure = type(chosen)(f"no host of the database can be used: {every}", hint=chosen.hint)
     failure.__cause__ = chosen.__cause__
     return failure
 
 
-def _tells(failure: DatabaseFailure) -> int:
-    """Rank by how much the error tells: an answer, a refusal, silence."""
+def _rank_detail(failure: DatabaseFailure) -> int:
+    """Rank an error by how much it explains: an answer, then a refusal, then silence."""
     silent = (ConnectTimeout, UnknownHost, ConnectionRefused)
     return -silent.index(type(failure)) - 1 if type(failure) in silent else 0
 
 
-def _by_sqlstate(error: Exception) -> type[DatabaseFailure] | None:
+def _classify_sqlstate(error: Exception) -> type[DatabaseFailure] | None:
     state = getattr(error, "sqlstate", None)
     if state is None:
         return None
     if state == "57014" and "user request" in str(error):
         return StatementCancelled
     if state == "28000":
-        return _by_words(error, str(error), AuthenticationFailed)
+        return _classify_message(error, str(error), AuthenticationFailed)
     if state.startswith("08"):
-        return _by_words(error, str(error), ConnectionLost)
+        return _classify_message(error, str(error), ConnectionLost)
     return _BY_SQLSTATE.get(state, StatementFailed)
 
 
-def _by_words(
+def _classify_message(
     error: Exception, text: str, otherwise: type[DatabaseFailure] | None = None
 ) -> type[DatabaseFailure]:
     if isinstance(error, psycopg.errors.ConnectionTimeout):
         return ConnectTimeout
-    for pattern, kind in _BY_WORDS:
+    for pattern, kind in _BY_MESSAGE:
         if re.search(pattern, text, re.IGNORECASE):
             return kind
     connecting = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
     return otherwise or (ServerUnreachable if connecting else StatementFailed)
 
 
-def _detail(error: Exception) -> str:
-    """Give the server's or libpq's own words on one line, without what we say already."""
-    said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    text = (said or str(error)).partition("\n")[0]
+def _extract_detail(error: Exception) -> str:
+    """Return the message of the server or libpq as one line, without its prefix."""
+    message = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    text = (message or str(error)).partition("\n")[0]
     text = re.sub(r"^connection (failed|is bad): (connection to .*? failed: )?", "", text)
     text = re.sub(r"^[A-Z]+:\s+", "", text)
     return "".join(character for character in text if character.isprintable()).strip()

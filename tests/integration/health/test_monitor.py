@@ -74,7 +74,7 @@ def test_a_warning_is_told_and_is_ready(initialised: str, monitors: list[Monitor
 def test_a_look_that_never_ends_is_a_stalled_monitor(
     initialised: str, monitors: list[Monitor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the monitor's own work stops, what it saw last is no health any more."""
+    """When the checks hang, the last report expires."""
     monitor = started(monitors, initialised)
     until(lambda: monitor.ready == PASSES)
 
@@ -83,7 +83,7 @@ def test_a_look_that_never_ends_is_a_stalled_monitor(
         raise AssertionError
 
     monkeypatch.setattr(Inspector, "inspect", hang)
-    monkeypatch.setattr(monitor, "_longest", 0.5)
+    monkeypatch.setattr(monitor, "_stale_after", 0.5)
 
     until(lambda: monitor.ready == Verdict(CheckStatus.FAIL, Reason.MONITOR_STALLED))
     assert monitor.database == Verdict(CheckStatus.FAIL, Reason.MONITOR_STALLED)

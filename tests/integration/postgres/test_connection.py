@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from larp_cli.errors import ExitCode
+from larp_cli.errors import DatabaseUnreachable, ExitCode
 from larp_cli.postgres import errors
 from larp_cli.postgres.connection import Connection, connect
 from larp_cli.postgres.errors import DatabaseFailure, translate_errors
@@ -78,7 +78,7 @@ def test_a_connection_says_who_it_is(database: str) -> None:
 
 
 def test_the_statement_timeout_is_kept_by_the_server(database: str) -> None:
-    """A statement that runs too long is cancelled, and told as our own error."""
+    """A statement that runs too long is cancelled, which does not make the server unreachable."""
     url = normalise_url(database)
     with (
         connect(
@@ -90,6 +90,7 @@ def test_the_statement_timeout_is_kept_by_the_server(database: str) -> None:
         connection.execute("SELECT pg_sleep(30)")
 
     assert (caught.value.reason, caught.value.exit_code) == ("timeout", ExitCode.UNREACHABLE)
+    assert not isinstance(caught.value, DatabaseUnreachable)
     assert isinstance(caught.value.__cause__, psycopg.errors.QueryCanceled)
 
 
