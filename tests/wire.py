@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BufferedIOBase
@@ -30,7 +30,7 @@ class RecordedConnection:
 class Wire:
     """What passed through the proxy since `clear`."""
 
-    port: int
+    port: int = 0
     connections: list[RecordedConnection] = field(default_factory=list)
 
     def url(self, direct: str) -> str:
@@ -59,23 +59,36 @@ def recorded(server: Server) -> Iterator[Wire]:
 
     Source: PostgreSQL manual, "Frontend/Backend Protocol: Message Formats".
     """
+    wire = Wire()
+
+    def record(client: socket.socket, upstream: socket.socket) -> None:
+        answers = threading.Thread(target=_copy, args=(upstream, client))
+        answers.start()
+        with suppress(OSError, EOFError), client.makefile("rb") as requests:
+            _forward(requests, upstream, wire)
+        _shut(upstream)
+        answers.join()
+
+    with proxied(server, record) as wire.port:
+        yield wire
+
+
+@contextmanager
+def proxied(
+    server: Server, forward: Callable[[socket.socket, socket.socket], None]
+) -> Iterator[int]:
+    """Listen on a port, and let ``forward`` connect each client with the server."""
 
     class Forwarding(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with socket.create_connection((server.host, server.port)) as upstream:
-                answers = threading.Thread(target=_copy, args=(upstream, self.request))
-                answers.start()
-                with suppress(OSError, EOFError), self.request.makefile("rb") as requests:
-                    _forward(requests, upstream, wire)
-                _shut(upstream)
-                answers.join()
+                forward(self.request, upstream)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forwarding) as proxy:
-        wire = Wire(proxy.server_address[1])
         thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
         thread.start()
         try:
-            yield wire
+            yield proxy.server_address[1]
         finally:
             proxy.shutdown()
             thread.join()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 from tests.acceptance.pages import blocks
+from tests.checkout import copy_repository
 from tests.conftest import ROOT
 from tests.databases import until
 
@@ -36,12 +36,7 @@ def renamed(text: str) -> str:
 def checkout(directory: Path) -> Path:
     """Copy what a clone of the repository holds, as far as larp needs it."""
     directory.mkdir()
-    for name in CHECKOUT:
-        source = ROOT / name
-        if source.is_dir():  # with its __pycache__: compiling again takes longer than most commands
-            shutil.copytree(source, directory / name)
-        else:
-            shutil.copy2(source, directory / name)
+    copy_repository(CHECKOUT, directory)
     return directory
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.checkout import copy_repository
 from tests.servers import free_port
 
 ENGINE = {
@@ -67,13 +67,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Docker:
     if shutil.which("docker") is None:
         pytest.skip("docker is not installed")
     directory = tmp_path_factory.mktemp("project")
-    for name in CONTEXT:
-        source = ROOT / name
-        if source.is_dir():
-            rubbish = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, directory / name, ignore=rubbish)
-        else:
-            shutil.copy2(source, directory / name)
+    copy_repository(CONTEXT, directory)
     engine = Docker(directory)
     if engine("version", check=False).returncode != 0:
         pytest.skip("no Docker engine is reachable")

@@ -3,8 +3,6 @@ from __future__ import annotations
 import re
 import select
 import socket
-import socketserver
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from tests.conftest import Larp, LarpProcess
 from tests.databases import query, until
 from tests.integration.cli.db.conftest import Use
 from tests.servers import Server, free_port, programs_of
+from tests.wire import proxied
 
 
 def test_a_database_that_is_up_is_told_at_once(larp: Larp, empty: str) -> None:
@@ -148,24 +147,18 @@ def test_a_server_that_goes_silent_after_the_login_is_given_up(
 def falling_silent(server: Server, *, before: bytes) -> Iterator[int]:
     """Forward to the server from a port until a client says ``before``; then only listen."""
 
-    class Forwarding(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with socket.create_connection((server.host, server.port)) as upstream:
-                while True:
-                    ready, _, _ = select.select([self.request, upstream], [], [])
-                    for source in ready:
-                        data = source.recv(65536)
-                        if not data:
-                            return
-                        if before in data:
-                            while self.request.recv(65536):
-                                pass
-                            return
-                        (upstream if source is self.request else self.request).sendall(data)
+    def forward(client: socket.socket, upstream: socket.socket) -> None:
+        while True:
+            ready, _, _ = select.select([client, upstream], [], [])
+            for source in ready:
+                data = source.recv(65536)
+                if not data:
+                    return
+                if before in data:
+                    while client.recv(65536):
+                        pass
+                    return
+                (upstream if source is client else client).sendall(data)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forwarding) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever)
-        thread.start()
-        yield proxy.server_address[1]
-        proxy.shutdown()
-        thread.join()
+    with proxied(server, forward) as port:
+        yield port
