@@ -11,7 +11,7 @@ from larp_cli.backup.archive import Archive, open_archive, require_schema, requi
 from larp_cli.backup.dump import backup_schema, new_backup
 from larp_cli.backup.restore import restore_schema
 from larp_cli.migrations.control import ControlSession, open_control, reopen_control
-from larp_cli.migrations.guard import Guard, examine, require_unchanged
+from larp_cli.migrations.guard import Guard, Stake, examine, require_unchanged
 from larp_cli.migrations.seed_files import forget_seeds
 from larp_cli.postgres.catalog import read_server_major, schema_exists
 from larp_cli.results import BackedUp, Backup, Restored
@@ -98,11 +98,8 @@ def restore(
     began = time.monotonic()
     path, project, observer = path.absolute(), workspace.project, workspace.observer
     database, archive = _open_checked(workspace, path)
-    with reopen_control(database, project) as control:
-        stake = examine(control)
     command = _command(project, path, *options)
-    loss = f"this replaces the schema with {path}"
-    guard.require_consent(database, stake, command=command, loss=loss)
+    stake = _ask_for_consent(guard, database, project, path, command)
     with reopen_control(database, project) as control:
         control.hold_mutex(workspace)
         require_unchanged(control, stake, command=command)
@@ -119,6 +116,16 @@ def restore(
         restore_command=undo,
         seconds=time.monotonic() - began,
     )
+
+
+def _ask_for_consent(
+    guard: Guard, database: ManagedDatabase, project: Project, path: Path, command: str
+) -> Stake:
+    with reopen_control(database, project) as control:
+        stake = examine(control)
+    loss = f"this replaces the schema with {path}"
+    guard.require_consent(database, stake, command=command, loss=loss)
+    return stake
 
 
 def _read_restored(control: ControlSession) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from larp_cli.migrations.project import explained
 from larp_cli.migrations.revisions import describe_revision
 from larp_cli.migrations.status import compare_revisions
 from larp_cli.results import DatabaseState, RevisionFile
+from larp_cli.system.processes import find_installed
 
 if TYPE_CHECKING:
     from alembic.autogenerate import RevisionContext
@@ -270,9 +271,8 @@ def _drop_types_with_tables(revision: RevisionContext, context: MigrationContext
 
 
 def _format(path: Path, script: ScriptDirectory) -> None:
-    """Format the file with black, where it is installed and the project has no hooks itself."""
-    beside = Path(sys.executable).parent / "black"
-    black = str(beside) if beside.is_file() else shutil.which("black")
+    """Format the file with black, if it is installed and the project has no write hooks."""
+    black = find_installed("black")
     if black is None or has_write_hooks(script):
         return
     with contextlib.suppress(subprocess.TimeoutExpired):
