@@ -23,15 +23,13 @@ op.create_index("ix_hero_name", "hero", ["name"])
 
 
 def check(larp: Larp, *arguments: str) -> Outcome:
-    """Check, and hold both formats to the same answer."""
-    plain = larp("db", "check", *arguments)
+    """Check; whatever is found, nothing is changed and each finding is in the message."""
     outcome = larp("db", "check", "--json", *arguments)
-    assert plain.exit_code == outcome.exit_code == outcome.document["exit_code"]
+    assert outcome.exit_code == outcome.document["exit_code"]
     assert outcome.document["changed"] is False
     for finding in outcome.result["findings"]:
         assert finding["code"] in outcome.document["error"]["message"]
-        assert finding["code"] in plain.stdout
-    assert PASSWORD not in plain.stdout + plain.stderr + outcome.stdout + outcome.stderr
+    assert PASSWORD not in outcome.stdout + outcome.stderr
     return outcome
 
 

@@ -88,12 +88,20 @@ class Server:
         Without fsync copying the files is quicker than logging the pages.
         """
         name = self.new_name()
+        self._copy(template, name)
+        return name
+
+    def replace(self, name: str, template: str) -> None:
+        """Put a copy of ``template`` in the place of a database."""
+        self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        self._copy(template, name)
+
+    def _copy(self, template: str, name: str) -> None:
         self.execute(
             sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy").format(
                 sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)
             )
         )
-        return name
 
     def drop_created(self) -> None:
         """Drop what the tests made."""

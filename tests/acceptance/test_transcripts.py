@@ -98,8 +98,9 @@ def session() -> Iterator[tuple[str, str]]:
                 yield line, shown
 
 
-def places_of(author: Reader, url: str) -> dict[str, str]:
+def places_of(author: Reader) -> dict[str, str]:
     """Map the README's host, role, database and directory to those of a test."""
+    url = author.environment["DATABASE_URL"]
     server, _, _ = url.rpartition("/")
     role, _, address = server.removeprefix("postgresql://").rpartition("@")
     return {
@@ -110,12 +111,12 @@ def places_of(author: Reader, url: str) -> dict[str, str]:
     }
 
 
-def test_the_session_prints_what_the_readme_shows(author: Reader, initialised: str) -> None:
+def test_the_session_prints_what_the_readme_shows(author: Reader) -> None:
     """An index is planned and applied, and a reset refused, as the README shows."""
     assert "`name: Mapped[str] = mapped_column(index=True)`" in README
     column = "    name: Mapped[str] = mapped_column(index=True)\n"
     author.edit_model(column, "from sqlalchemy.orm import mapped_column\n")
-    places = places_of(author, initialised)
+    places = places_of(author)
 
     for line, shown in session():
         assert comparable(renamed(shown)) == comparable(author.run(renamed(line)), **places), line

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,12 +15,16 @@ from larp_cli.migrations import project
 from tests import findings, plans
 from tests.catalogue import catalogue
 from tests.conftest import Larp
-from tests.databases import SCHEMA, dump, query
+from tests.databases import SCHEMA, dump, name_of, query
+from tests.processes import PATIENCE
 from tests.projects import ForeignProject, foreign_project
 from tests.revisions import MODELS, Copy, copy_project
+from tests.servers import Server
 
 type Use = Callable[[str], str]
 type Build = Callable[..., ForeignProject]
+type Migrate = Callable[[str, str, str], None]
+"""Kind of the project, its configuration, and the URL of the database to migrate."""
 
 
 @pytest.fixture
@@ -53,27 +60,49 @@ def build(tmp_path: Path) -> Build:
     return build
 
 
+@pytest.fixture(scope="session")
+def migrated(server: Server, server_directory: Path) -> Migrate:
+    """Bring databases to the head of a kind of project: the first migrates, the others copy it."""
+    templates: dict[str, str] = {}
+
+    def migrate(kind: str, config: str, url: str) -> None:
+        if kind not in templates:
+            name = server.create()
+            server.created.remove(name)  # it stays, to be copied
+            environment = {
+                "PATH": os.environ["PATH"],
+                "LARP_HOME": str(server_directory / "migrated-home"),
+                "DATABASE_URL": server.url(name),
+            }
+            command = [sys.executable, "-m", "larp_cli", "db", "migrate", "-c", config, "--quiet"]
+            subprocess.run(command, env=environment, check=True, timeout=PATIENCE)
+            templates[kind] = name
+        server.replace(name_of(url), templates[kind])
+
+    return migrate
+
+
 @pytest.fixture
 def modelled_project(
-    build: Build, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch
+    build: Build, empty: str, migrated: Migrate, monkeypatch: pytest.MonkeyPatch
 ) -> ForeignProject:
     """A project of others whose models equal the schema."""
     project = build(models=findings.MODELS)
     monkeypatch.setenv("ALEMBIC_CONFIG", project.config)
     project.revision("hero", findings.HERO)
-    assert larp("db", "migrate").exit_code == ExitCode.OK
+    migrated("modelled", project.config, empty)
     return project
 
 
 @pytest.fixture
 def hero_project(
-    build: Build, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch
+    build: Build, empty: str, migrated: Migrate, monkeypatch: pytest.MonkeyPatch
 ) -> ForeignProject:
     """A project of others whose first revision made and filled a table."""
     project = build()
     monkeypatch.setenv("ALEMBIC_CONFIG", project.config)
     project.revision("hero", plans.HERO)
-    assert larp("db", "migrate").exit_code == ExitCode.OK
+    migrated("hero", project.config, empty)
     return project
 
 
@@ -112,7 +141,7 @@ def first_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def copy(tmp_path: Path, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch) -> Copy:
+def copy(tmp_path: Path, empty: str, migrated: Migrate, monkeypatch: pytest.MonkeyPatch) -> Copy:
     """A copy of our project whose models are ahead of a database at head."""
     directory = tmp_path / "copy"
     config = copy_project(directory)
@@ -121,5 +150,5 @@ def copy(tmp_path: Path, empty: str, larp: Larp, monkeypatch: pytest.MonkeyPatch
     assert "target_metadata = Base.metadata" in text
     environment.write_text(text.replace("target_metadata = Base.metadata", MODELS))
     monkeypatch.setenv("ALEMBIC_CONFIG", str(config))
-    assert larp("db", "migrate").exit_code == ExitCode.OK
+    migrated("copy", str(config), empty)
     return Copy(directory)

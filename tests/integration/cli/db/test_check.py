@@ -15,7 +15,7 @@ from tests.databases import HEAD, SCHEMA, dump, held_mutex, name_of, query
 from tests.findings import HERO, MODELS, check, codes, found
 from tests.integration.cli.db.conftest import Build, Use
 from tests.projects import ForeignProject, sql
-from tests.servers import Server
+from tests.servers import PASSWORD, Server
 
 # --- in order -------------------------------------------------------------------------
 
@@ -207,7 +207,13 @@ def test_every_finding_is_listed(larp: Larp, modelled_project: ForeignProject, e
     path.write_text(path.read_text().replace('"""do hero"""', ""))
     query(empty, "CREATE TABLE stray (id int)")
 
-    assert codes(check(larp)) == ["model_drift", "edited", "undocumented"]
+    listed = codes(check(larp))
+    plain = larp("db", "check")
+
+    assert listed == ["model_drift", "edited", "undocumented"]
+    assert plain.exit_code == ExitCode.NEGATIVE
+    assert all(code in plain.stdout for code in listed)
+    assert PASSWORD not in plain.stdout + plain.stderr
 
 
 # --- looking only ---------------------------------------------------------------------
