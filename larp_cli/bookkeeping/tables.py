@@ -197,7 +197,7 @@ def revoke_writing(table: sql.Identifier) -> sql.Composed:
 
 
 def _ensure_schema(connection: psycopg.Connection, schema: str) -> None:
-    """Create a schema where it is missing, even if another migrator does so at this moment.
+    """Create a schema where it is missing, even if another migration does so at this moment.
 
     ``IF NOT EXISTS`` alone needs the right to create schemas even where the schema exists.
     """

@@ -50,7 +50,7 @@ class LineObserver:
 
     def waiting(self, reason: str) -> None:
         """Write what the work waits for."""
-        self._write(f"waiting: {reason}")
+        self._write(f"waiting for {reason}")
 
     def finished(self, summary: str) -> None:
         """Write the end of a phase that has something to say."""

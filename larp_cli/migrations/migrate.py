@@ -15,7 +15,7 @@ from larp_cli.migrations.alembic_api import list_upgrade_steps
 from larp_cli.migrations.control import ControlSession, open_control
 from larp_cli.migrations.graph import find_heads, find_unknown, has_every_revision
 from larp_cli.migrations.project import explained
-from larp_cli.migrations.run.steps import steps_of_revisions
+from larp_cli.migrations.run.steps import describe_revision_steps
 from larp_cli.results import AppliedRevision, Direction, Migrated
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def plan_upgrade(control: ControlSession, target: str, current: tuple[str, ...])
         )
     with explained(project.config_file):
         steps = list_upgrade_steps(project.script, target, current)
-    return steps_of_revisions(steps)
+    return describe_revision_steps(steps)
 
 
 def require_known(control: ControlSession, current: tuple[str, ...]) -> None:

@@ -14,7 +14,7 @@ from larp_cli.migrations.control import ControlSession, open_control, reopen_con
 from larp_cli.migrations.guard import Guard, Stake, examine
 from larp_cli.migrations.migrate import require_known
 from larp_cli.migrations.project import explained
-from larp_cli.migrations.run.steps import steps_of_revisions
+from larp_cli.migrations.run.steps import describe_revision_steps
 from larp_cli.postgres.relations import find_named_tables
 from larp_cli.results import AppliedRevision, Direction, RolledBack, TouchedTable
 
@@ -133,7 +133,7 @@ def plan_downgrade(
     project = control.project
     with explained(project.config_file):
         steps = list_downgrade_steps(project.script, target, current)
-    return steps_of_revisions(steps)
+    return describe_revision_steps(steps)
 
 
 def require_same_stamps(seen: tuple[str, ...], found: tuple[str, ...]) -> None:

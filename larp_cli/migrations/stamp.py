@@ -14,7 +14,7 @@ from larp_cli.migrations.graph import find_unknown
 from larp_cli.migrations.guard import Guard, examine
 from larp_cli.migrations.project import explained
 from larp_cli.migrations.rollback import require_same_stamps
-from larp_cli.migrations.run.steps import steps_of_stamps
+from larp_cli.migrations.run.steps import describe_stamp_steps
 from larp_cli.results import Direction, Stamped
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _run_stamps(
 def _plan_stamp(project: Project, revision: str, current: tuple[str, ...]) -> list[Step]:
     """List Alembic's steps from the ``current`` revisions to ``revision``."""
     with explained(project.config_file):
-        return steps_of_stamps(list_stamp_steps(project.script, revision, current))
+        return describe_stamp_steps(list_stamp_steps(project.script, revision, current))
 
 
 def _replace_stamps(control: ControlSession, planned: list[Step]) -> None:

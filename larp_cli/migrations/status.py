@@ -10,7 +10,7 @@ from larp_cli.bookkeeping.ledger import Ledger
 from larp_cli.migrations.control import ControlSession, open_control
 from larp_cli.migrations.graph import find_heads, find_pending, find_state, find_unknown
 from larp_cli.migrations.revisions import describe_history, describe_revision
-from larp_cli.migrations.run.lock import migrators
+from larp_cli.migrations.run.lock import find_migrations
 from larp_cli.postgres import catalog
 from larp_cli.results import DatabaseState, History, MigrationStatus, Revision
 
@@ -41,7 +41,7 @@ def migration_status(database: Database, project: Project) -> MigrationStatus:
             pending=standing.pending,
             unknown=standing.unknown,
             unknown_runs=ledger.read_upgrades(connection, standing.unknown),
-            lock_holders=migrators(connection, managed.schema),
+            lock_holders=find_migrations(connection, managed.schema),
             invalid_indexes=_invalid_indexes(control),
         )
 

@@ -1,4 +1,4 @@
-"""The revisions with which a database is stamped."""
+"""Locate and read the version table."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ SELECT coalesce(
      WHERE c.oid = to_regclass(quote_ident(%s))),
     current_schema(), 'public')
 """
-"""As the session of env.py sees it: its search path may be its own."""
+"""Run it in env.py's session, which may have its own search path."""
 
 
 def find_version_table(database: Database, project: Project) -> VersionTable:
-    """Find where the project's version table is, or will be; env.py of another project is run.
+    """Locate the version table, which may not exist yet. Runs env.py of another project.
 
     Raises:
-        ConfigurationError: env.py does not run, or not on the connection that it is given.
+        ConfigurationError: env.py fails, or does not use the connection that it is given.
         DatabaseUnreachable: The database did not answer.
     """
     if project.schema is not None:
         return VersionTable(project.schema)
-    return _look_into(database, project, _version_table)
+    return _query_environment(database, project, _locate)
 
 
 def find_written_version_table(connection: psycopg.Connection, project: Project) -> VersionTable:
-    """Find where the version table is that the text of the project's env.py names."""
+    """Locate the version table that the text of env.py names, without running it."""
     assert project.version_table is not None
     schema, table = project.version_table
     if schema is None:
@@ -54,8 +54,8 @@ def find_written_version_table(connection: psycopg.Connection, project: Project)
     return VersionTable(schema, table)
 
 
-def _version_table(context: MigrationContext) -> VersionTable:
-    """Ask Alembic in which schema the version table is, or will be, and what it is called."""
+def _locate(context: MigrationContext) -> VersionTable:
+    """Read the schema and name of the version table from Alembic's context."""
     schema, table = read_version_table(context)
     if schema is not None:
         return VersionTable(schema, table)
@@ -65,10 +65,10 @@ def _version_table(context: MigrationContext) -> VersionTable:
 
 
 def read_heads(connection: psycopg.Connection, table: VersionTable) -> tuple[str, ...]:
-    """Read the stamped revisions; none if there is no version table yet.
+    """Read the current revisions; empty if there is no version table yet.
 
     Raises:
-        Locked: Another session keeps the version table locked.
+        Locked: Another session holds a lock on the version table.
     """
     name = table.identifier
     exists = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name.as_string(),))
@@ -82,24 +82,24 @@ def read_heads(connection: psycopg.Connection, table: VersionTable) -> tuple[str
         raise Locked(
             f"the version table {table} is locked"
             f" by {describe_sessions(holders) or 'a session that is just ending'}",
-            hint="let it end, or end it with pg_terminate_backend, and try again",
+            hint="wait until it ends, or end it with pg_terminate_backend, and try again",
         ) from error
 
 
-def _look_into[Found](
-    database: Database, project: Project, look: Callable[[MigrationContext], Found]
+def _query_environment[Found](
+    database: Database, project: Project, query: Callable[[MigrationContext], Found]
 ) -> Found:
-    """Ask the project's own env.py, which alone knows where its version table is.
+    """Run the project's env.py, and query the context that it configures.
 
     Raises:
-        ConfigurationError: env.py does not run on the connection that it is given.
+        ConfigurationError: env.py fails, or does not use the connection that it is given.
     """
     found: list[Found] = []
 
     def steps(  # noqa: D103 - local; the generic function around it confuses the linter
         _heads: object, context: MigrationContext
     ) -> list[RevisionStep]:
-        found.append(look(context))
+        found.append(query(context))
         return []
 
     with (
@@ -120,13 +120,13 @@ def _look_into[Found](
         raise ConfigurationError(
             f"the env.py of {project.config_file} runs the migrations {len(found)} times,"
             " and larp can follow only one version table",
-            hint="let env.py choose by a setting, and run larp once for each",
+            hint="make env.py choose one by a setting, and run larp once for each",
         )
     return found[0]
 
 
 def closes_connection(project: Project) -> ConfigurationError:
-    """Say what is wrong with an env.py after which the connection cannot be used any more."""
+    """Return the error for an env.py that closes the connection it is given."""
     return ConfigurationError(
         f"the env.py of {project.config_file} closes the connection it is given",
         hint="let env.py use config.attributes['connection'] without a with block",
@@ -135,7 +135,7 @@ def closes_connection(project: Project) -> ConfigurationError:
 
 @contextmanager
 def _explained(project: Project) -> Iterator[None]:
-    """Blame an error that is not ours on the project's env.py, which ran."""
+    """Attribute errors other than larp's own to env.py."""
     try:
         yield
     except LarpError:

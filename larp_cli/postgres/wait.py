@@ -57,7 +57,7 @@ def wait_for_database(
                 raise
             if failure.message != reported:
                 reported = failure.message
-                observer.waiting(reported)
+                observer.waiting(f"the database: {reported}")
             if sleep(min(pause, left)):
                 raise
         pause = min(pause * 2, LONGEST_PAUSE)

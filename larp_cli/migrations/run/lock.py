@@ -1,8 +1,8 @@
-"""One migrator at a time: an advisory lock on a connection of its own.
+"""The migration lock: an advisory lock that lets one migration run at a time.
 
-The lock is polled. A session that waits in ``pg_advisory_lock`` holds a snapshot, and
-``CREATE INDEX CONCURRENTLY`` waits for every older snapshot: the two would deadlock.
-See the PostgreSQL manual, "Explicit Locking: Advisory Locks".
+larp polls the lock. A session that waits in ``pg_advisory_lock`` holds a snapshot, and
+``CREATE INDEX CONCURRENTLY`` waits for every older snapshot, so the two would deadlock.
+Source: PostgreSQL manual, "Explicit Locking: Advisory Locks".
 """
 
 from __future__ import annotations
@@ -24,37 +24,39 @@ if TYPE_CHECKING:
     from larp_cli.observer import Observer
 
 POLL_SECONDS, LONGEST_POLL = 0.05, 0.5
-"""Seconds between two attempts: growing, as thirty that wait would else keep the server busy."""
+"""Seconds between two attempts. They grow, so that many waiting processes cause little load."""
 
 LOOK_SECONDS = 2.0
-"""Seconds between two looks at who holds the mutex."""
+"""Seconds between two queries for the sessions that hold the lock."""
 
 BECOME_HOLDER = """
 SELECT set_config('application_name', 'larp-migrate-mutex', false),
        (SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout')
 """
-"""The session that holds the mutex is idle while another one works, and must not be ended for
-it. PostgreSQL manual, "Client Connection Defaults": since 14."""
+"""The session with the lock is idle while another one works, so it must not time out.
+
+PostgreSQL has ``idle_session_timeout`` since version 14.
+"""
 
 UNLOCK = "SELECT pg_advisory_unlock(%s)"
 
 
 def mutex_key(schema: str) -> int:
-    """Derive the key of a schema's mutex, a signed 64-bit number.
+    """Derive the key of a schema's migration lock, a signed 64-bit number.
 
-    Advisory locks are per database already, so the schema alone makes the key.
+    Advisory locks belong to one database, so the key depends on the schema only.
     """
     digest = hashlib.sha256(f"larp-migration:{schema}".encode()).digest()
     return int.from_bytes(digest[:8], signed=True)
 
 
 def worker_key(schema: str) -> int:
-    """Derive the key of the lock that the session in which revisions run holds itself."""
+    """Derive the key of the lock that the session running the revisions holds."""
     return mutex_key(f"{schema}:worker")
 
 
-def migrators(connection: psycopg.Connection, schema: str) -> tuple[LockHolder, ...]:
-    """List who is migrating: the session that works first, then the one that holds the mutex."""
+def find_migrations(connection: psycopg.Connection, schema: str) -> tuple[LockHolder, ...]:
+    """List the sessions of a running migration, the one that runs revisions first."""
     keys = (worker_key(schema), mutex_key(schema))
     found = {holder.pid: holder for key in keys for holder in find_lock_holders(connection, key)}
     ours = connection.info.backend_pid
@@ -64,23 +66,23 @@ def migrators(connection: psycopg.Connection, schema: str) -> tuple[LockHolder, 
 def take_mutex(
     connection: psycopg.Connection, database: ManagedDatabase, observer: Observer, *, wait: float
 ) -> None:
-    """Take the migration mutex; it lasts until the connection ends, even if larp is killed.
+    """Take the migration lock. The server releases it when the connection ends.
 
     Args:
-        connection: The one that will hold it; in autocommit mode.
-        database: Where ``connection`` leads, and whose schema will be migrated.
-        observer: Hears who holds the mutex.
-        wait: Seconds to go on asking while another session holds it.
+        connection: The connection that will hold the lock, in autocommit mode.
+        database: The database of this connection.
+        observer: Gets the sessions that hold the lock.
+        wait: Seconds to keep trying while another session holds the lock.
 
     Raises:
-        Refused: A transaction pooler stands between, where the lock would not hold.
-        Locked: Another session still held it after ``wait`` seconds.
+        Refused: The connection goes through a transaction pooler, which breaks the lock.
+        Locked: Another session still held the lock after ``wait`` seconds.
     """
     require_session(database, connection)
     connection.execute(BECOME_HOLDER)
     deadline = time.monotonic() + wait
     acquire(connection, database.schema, observer, wait=wait)
-    # The server may still finish the statement of a killed migrator, and commit it.
+    # The server may still finish and commit the statement of a killed migration.
     key = worker_key(database.schema)
     left = max(0.0, deadline - time.monotonic())
     acquire(connection, database.schema, observer, key=key, wait=left)
@@ -88,7 +90,7 @@ def take_mutex(
 
 
 def release_mutex(connection: psycopg.Connection, schema: str) -> None:
-    """Give the mutex up before the connection ends."""
+    """Release the migration lock before the connection ends."""
     connection.execute(UNLOCK, (mutex_key(schema),))
 
 
@@ -100,30 +102,28 @@ def acquire(
     key: int | None = None,
     wait: float,
 ) -> None:
-    """Take a lock of migrators, by default the mutex, by asking for it again and again.
+    """Poll a migration's lock, by default the migration lock itself, until it is free.
 
     Raises:
-        Locked: Another session still held it after ``wait`` seconds.
+        Locked: Another session still held the lock after ``wait`` seconds.
     """
-    of_workers = key is not None  # then we hold the mutex ourselves
+    holds_mutex = key is not None
     key = mutex_key(schema) if key is None else key
-    began = looked = time.monotonic()
+    began = asked = time.monotonic()
     holders: tuple[LockHolder, ...] = ()
     pause = POLL_SECONDS
     while not _try(connection, key):
         now = time.monotonic()
-        if not holders or now >= looked + LOOK_SECONDS or now >= began + wait:
-            found = (
-                find_lock_holders(connection, key) if of_workers else migrators(connection, schema)
+        if not holders or now >= asked + LOOK_SECONDS or now >= began + wait:
+            known, asked = holders, now
+            holders = (
+                find_lock_holders(connection, key)
+                if holds_mutex
+                else find_migrations(connection, schema)
             )
-            told, holders, looked = holders, found, now
             if now >= began + wait:
-                raise Locked(
-                    f"another migrator is at work: {_named(holders)}",
-                    hint="wait for it to end, or give it longer with MIGRATION_MUTEX_WAIT",
-                )
-            if [holder.pid for holder in holders] != [holder.pid for holder in told]:
-                observer.waiting(f"another migrator to end: {_named(holders)}")
+                raise _locked(holders)
+            _report(holders, known, observer)
         time.sleep(min(pause, began + wait - now) * random.uniform(0.5, 1.0))
         pause = min(pause * 1.5, LONGEST_POLL)
 
@@ -134,12 +134,25 @@ def _try(connection: psycopg.Connection, key: int) -> bool:
     return bool(row[0])
 
 
-def _named(holders: tuple[LockHolder, ...]) -> str:
-    return (
-        ", ".join(
-            f"pid {holder.pid} ({holder.application or 'unnamed'}, user {holder.user},"
-            f" for {holder.since_seconds:.0f} s)"
-            for holder in holders
-        )
-        or "a session that is just ending"
+def _report(
+    holders: tuple[LockHolder, ...], known: tuple[LockHolder, ...], observer: Observer
+) -> None:
+    """Report the sessions that hold the lock, if they are not the known ones."""
+    if [holder.pid for holder in holders] != [holder.pid for holder in known]:
+        observer.waiting(f"another migration to finish ({_describe(holders)})")
+
+
+def _locked(holders: tuple[LockHolder, ...]) -> Locked:
+    return Locked(
+        f"another migration is running ({_describe(holders)})",
+        hint="wait until it finishes, or wait longer: set MIGRATION_MUTEX_WAIT to more seconds",
     )
+
+
+def _describe(holders: tuple[LockHolder, ...]) -> str:
+    sessions = (
+        f"pid {holder.pid}, app {holder.application or 'unnamed'}, user {holder.user},"
+        f" {holder.since_seconds:.0f} s"
+        for holder in holders
+    )
+    return "; ".join(sessions) or "a session that is just ending"

@@ -1,4 +1,4 @@
-"""Looking over a revision's shoulder: who blocks it, and how far an index build has come."""
+"""Monitor the session that runs revisions: who blocks it, and the progress of index builds."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 LONGEST_SILENCE = 60.0
-"""Seconds that a question to the catalog may take before the server counts as dead."""
+"""Seconds without an answer after which the server counts as dead."""
 
 
-class Watch:
-    """Asks the server about one session, every half second, on another connection.
+class LockMonitor:
+    """Queries the state of one session every half second, on another connection.
 
-    The connection is the one that holds the mutex, which has nothing else to do. It ends
-    quietly when that connection does: the runner notices by itself. Where the server does not
-    answer there at all it has stopped dead, and the runner would wait without an end.
+    It uses the connection with the migration lock, which is idle otherwise. If that connection
+    breaks, the monitor stops and the runner notices by itself. If the server does not answer at
+    all, the monitor ends the runner's statement, which would otherwise wait forever.
     """
 
     def __init__(
@@ -38,18 +38,18 @@ class Watch:
         lock_timeout: float,
         give_up: Callable[[], None],
     ) -> None:
-        """Take who is watched; ``give_up`` ends the runner's waiting from another thread."""
+        """Store the session to monitor; ``give_up`` ends its statement from another thread."""
         self._connection = connection
         self._give_up = give_up
         self._pid = pid
         self._observer = observer
-        # Whoever blocks must be seen before the lock timeout ends the waiting.
+        # Find the blocking session before the lock timeout ends the wait.
         self._interval = min(POLL_SECONDS, lock_timeout / 3)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="larp-watch", daemon=True)
-        self._told = ""
+        self._thread = threading.Thread(target=self._run, name="larp-lock-monitor", daemon=True)
+        self._reported = ""
         self.blockers: tuple[Blocker, ...] = ()
-        """Who was last seen to block the session."""
+        """The sessions that last blocked it."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -65,37 +65,37 @@ class Watch:
         self._thread.join(timeout=5)
 
     def forget(self) -> None:
-        """Forget who was seen: another attempt begins."""
-        self.blockers, self._told = (), ""
+        """Forget the blocking sessions, before another attempt."""
+        self.blockers, self._reported = (), ""
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
             try:
                 with limit_answer(self._connection, LONGEST_SILENCE):
-                    self._look()
+                    self._check()
             except psycopg.errors.ConnectionTimeout:
                 self._observer.warning(f"no answer from the server for {LONGEST_SILENCE:g} s")
                 self._give_up()
                 return
             except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled):
-                continue  # the server is busy, and answers
+                continue  # the server is busy but answers
             except psycopg.Error:
                 return
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         blockers = find_blockers(self._connection, self._pid)
         if blockers:
             self.blockers = blockers
-            self._tell(f"a lock held by {describe_sessions(blockers)}", waiting=True)
+            self._report(f"a lock held by {describe_sessions(blockers)}", waiting=True)
             return
         progress = read_index_progress(self._connection, self._pid)
         if progress is not None:
-            self._tell(progress, waiting=False)
+            self._report(progress, waiting=False)
 
-    def _tell(self, text: str, *, waiting: bool) -> None:
-        if text == self._told:
+    def _report(self, text: str, *, waiting: bool) -> None:
+        if text == self._reported:
             return
-        self._told = text
+        self._reported = text
         if waiting:
             self._observer.waiting(text)
         else:

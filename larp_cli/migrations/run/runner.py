@@ -22,7 +22,7 @@ from larp_cli.bookkeeping.ledger import Ledger, Run
 from larp_cli.errors import ConfigurationError, LarpError, Locked, Stopped, causes_of
 from larp_cli.migrations.alembic_api import commit_revision, commits_itself
 from larp_cli.migrations.run.failure import StoppedRun, describe_error
-from larp_cli.migrations.run.lock_monitor import Watch
+from larp_cli.migrations.run.lock_monitor import LockMonitor
 from larp_cli.migrations.run.session import Worker, open_worker
 from larp_cli.migrations.version_table import closes_connection
 from larp_cli.postgres.catalog import describe_sessions, find_all_invalid_indexes
@@ -95,7 +95,7 @@ class Runner:
     def _run_all(self, todo: deque[Step], direction: Direction) -> None:
         with open_worker(self._database, self._timeouts, self._observer) as worker:
             pid = worker.backend_pid()
-            with Watch(
+            with LockMonitor(
                 self._mutex,
                 pid,
                 self._observer,
@@ -188,7 +188,7 @@ class Runner:
         self._began = time.monotonic()
 
     def _require_mutex(self) -> None:
-        """Stop when the mutex is lost: another migrator may be at work by now.
+        """Stop if the migration lock is lost: another migration may be running.
 
         A connection that the server has closed has something to read, and asking it costs
         a round trip only then.
@@ -212,7 +212,7 @@ class Runner:
             )
         )
 
-    def _back_off(self, step: Step, attempt: int, watch: Watch) -> None:
+    def _back_off(self, step: Step, attempt: int, watch: LockMonitor) -> None:
         """Let the application's queue drain before the next attempt."""
         pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1.0)
         holders = f" held by {describe_sessions(watch.blockers)}" if watch.blockers else ""
@@ -306,6 +306,6 @@ def _call_after_each(callback: Callable[..., None], options: dict[str, Any]) -> 
     options["on_version_apply"] = (*theirs, callback)
 
 
-def _still_locked(locked: Locked, watch: Watch, attempts: int) -> Locked:
+def _still_locked(locked: Locked, watch: LockMonitor, attempts: int) -> Locked:
     holders = f"; last held by {describe_sessions(watch.blockers)}" if watch.blockers else ""
     return Locked(f"{locked.message}, {attempts} times{holders}", hint=locked.hint)

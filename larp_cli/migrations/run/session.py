@@ -1,8 +1,8 @@
-"""The session in which revisions run: its timeouts, its own lock, index builds apart.
+"""The session that runs revisions: its timeouts and its lock.
 
-``lock_timeout`` and ``statement_timeout`` are set on the session, because ``SET LOCAL`` is
-lost inside Alembic's ``autocommit_block``. Building an index with ``CONCURRENTLY`` blocks
-nobody while it waits, so it may wait longer than any other statement.
+The timeouts are set on the session, because ``SET LOCAL`` is lost inside Alembic's
+``autocommit_block``. A ``CONCURRENTLY`` statement blocks no other session while it waits, so it
+has a longer timeout.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from larp_cli.postgres.sql.tables import TableName
 
 PREPARE_THRESHOLD = 5
-"""psycopg's own default: prepare a statement when it comes for the sixth time."""
+"""psycopg's default: prepare a statement when it is executed for the sixth time."""
 
 
 NOT_FOR_EACH_COMMIT = """
 SELECT set_config('synchronous_commit', 'off', false)
 WHERE current_setting('synchronous_standby_names') = ''
 """
-"""Who replicates synchronously wants no commit lost at a failover."""
+"""With synchronous replication, a failover must not lose a commit, so it stays on."""
 
 DETACHING = "SELECT FROM pg_inherits WHERE inhrelid = to_regclass(%s) AND inhdetachpending"
 
@@ -47,66 +47,66 @@ DETACHING = "SELECT FROM pg_inherits WHERE inhrelid = to_regclass(%s) AND inhdet
 def open_worker(
     database: ManagedDatabase, timeouts: Timeouts, observer: Observer
 ) -> Iterator[Worker]:
-    """Open the session in which revisions run.
+    """Open the session that runs revisions.
 
-    It holds a lock of its own, by which the next migrator knows that it is really gone: the
-    server may finish a statement whose client has died, or whose mutex was lost.
+    It holds its own lock, so that the next migration knows when it has really ended: the server
+    may finish a statement after its client died or lost the migration lock.
 
     Raises:
-        Locked: Another migrator's session kept that lock for ``timeouts.mutex_wait`` seconds.
+        Locked: Another migration held that lock for ``timeouts.mutex_wait`` seconds.
     """
     with database.engine(observer=observer) as engine, engine.connect() as connection:
         driver = driver_connection(connection)
         key = worker_key(database.schema)
         acquire(driver, database.schema, observer, key=key, wait=timeouts.mutex_wait)
         driver.execute(NOTICE_A_DEAD_CLIENT)
-        # The session is our own, no pooler's: statements may be prepared in it.
+        # The session does not go through a pooler, so it can prepare statements.
         driver.prepare_threshold = PREPARE_THRESHOLD
         connection.connection.commit()
         yield Worker(connection, timeouts, observer)
 
 
 def driver_connection(connection: sa.Connection) -> psycopg.Connection[Any]:
-    """Return psycopg's connection below SQLAlchemy's."""
+    """Return the psycopg connection of a SQLAlchemy connection."""
     driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
     assert driver is not None
     return driver
 
 
 class Worker:
-    """The session in which revisions run, as seen by the runner."""
+    """The session that runs revisions."""
 
     def __init__(self, connection: sa.Connection, timeouts: Timeouts, observer: Observer) -> None:
         self.connection = connection
         self._timeouts = timeouts
         self._observer = observer
         self._relaxed = False
-        """An index was built concurrently: the timeouts are still its own."""
+        """Whether the timeouts of a CONCURRENTLY statement are still set."""
         self._altered = True
-        """The session's settings may not be ours: nothing set yet, or a revision set them."""
+        """Whether the timeouts have to be set: not set yet, or changed by a revision."""
         self._statements = 0
         self.partly_committed = False
-        """Parts of the revision are committed already: it must not be tried again."""
+        """Whether part of the revision is committed, so that it must not be retried."""
         self._role_is_set = False
         event.listen(connection, "before_cursor_execute", self._before, retval=True)
         event.listen(connection, "after_cursor_execute", self._after)
 
     @property
     def runs_concurrently(self) -> bool:
-        """Whether the statement in flight has the timeout of ``CONCURRENTLY``."""
+        """Whether the current statement has the timeout of ``CONCURRENTLY``."""
         return self._relaxed
 
     @property
     def driver(self) -> psycopg.Connection[Any]:
-        """The driver's connection, below SQLAlchemy's."""
+        """The psycopg connection."""
         return driver_connection(self.connection)
 
     def begin(self, *, last: bool) -> None:
-        """Prepare the session for a revision, which may be the last of the run.
+        """Prepare the session for a revision; ``last`` is the last one of the run.
 
-        Only the last commit waits for the disk: it flushes all that came before it. If the
-        server crashes in between, the newest revisions are gone as if they had never run,
-        each with its stamp and its line in the ledger, and the next run applies them again.
+        Only the last commit waits for the disk, and it flushes all earlier ones. If the server
+        crashes before, the newest revisions disappear together with their stamps and ledger
+        entries, and the next run applies them again.
         Source: PostgreSQL manual, "Asynchronous Commit".
         """
         if self._altered or self._relaxed:
@@ -119,12 +119,12 @@ class Worker:
             self._altered = True
 
     def rollback(self) -> None:
-        """Undo what a failed revision left; settings made within it are undone with it."""
+        """Roll back a failed revision, including the settings that it made."""
         self.connection.rollback()
         self._altered = True
 
     def backend_pid(self) -> int:
-        """Ask the session for its pid: a pooler in between would know another."""
+        """Query the session's pid. Through a pooler, the connection reports another one."""
         row = self.driver.execute("SELECT pg_backend_pid()").fetchone()
         self.driver.commit()
         assert row is not None
@@ -132,7 +132,7 @@ class Worker:
 
     @contextmanager
     def as_login_role(self) -> Iterator[psycopg.Connection[Any]]:
-        """Act as the role that logged in, which keeps the books, whatever env.py has set."""
+        """Act as the login role, which owns the bookkeeping, whatever role env.py has set."""
         driver = self.driver
         if not self._role_is_set:
             yield driver
@@ -151,10 +151,10 @@ class Worker:
         parameters: Any,
         *_rest: object,
     ) -> tuple[str, Any]:
-        """See to it that a statement finds its timeouts; returns what is to be run."""
+        """Set the timeouts for a statement. Return the statement to execute."""
         driver = self.driver
         if driver.autocommit and self._statements:
-            self.partly_committed = True  # what came before was committed to get here
+            self.partly_committed = True  # entering autocommit mode committed it
         special = recognise(statement)
         if driver.autocommit and special.wait is not WaitKind.ORDINARY:
             lock = 0 if special.wait is WaitKind.BLOCKS_NOBODY else self._timeouts.lock
@@ -167,7 +167,7 @@ class Worker:
         elif self._relaxed:
             self._set_timeouts(self._timeouts.lock, self._timeouts.statement)
             self._relaxed = False
-        # In this revision it is the author's will; the next one finds ours again.
+        # A revision may change these settings for itself. The next one gets larp's again.
         self._altered |= special.changes_settings
         self._role_is_set |= special.changes_role
         return statement, parameters
@@ -180,7 +180,7 @@ class Worker:
             self.partly_committed = True
 
     def _set_timeouts(self, lock: float, statement: float) -> None:
-        """Set both timeouts on the session, seconds; 0 switches one off."""
+        """Set both timeouts on the session, in seconds; 0 disables a timeout."""
         self.driver.execute(
             "SELECT set_config('lock_timeout', %s, false),"
             " set_config('statement_timeout', %s, false)",
@@ -188,9 +188,9 @@ class Worker:
         )
 
     def _drop_remains(self, connection: psycopg.Connection[Any], build: IndexBuild) -> None:
-        """Drop the invalid index that a failed build of the same name has left.
+        """Drop the invalid index that an earlier failed build left behind.
 
-        One without a name got it from its table, as PostgreSQL gives it.
+        If the statement names no index, PostgreSQL derived the name from the table.
         """
         index = None if build.index is None else _quote((None, build.index))
         for name in find_invalid_indexes_of_table(connection, _quote(build.table), index):
@@ -201,12 +201,12 @@ class Worker:
 
 
 def _quote(name: TableName) -> str:
-    """Write a name as SQL does."""
+    """Quote a name for SQL."""
     return sql.Identifier(*filter(None, name)).as_string()
 
 
 def _finish_detaching(connection: psycopg.Connection[Any], detach: Detachment) -> str | None:
-    """Return the statement that finishes an interrupted detaching; None if there is none.
+    """Return the statement that finishes an interrupted DETACH; None if none was interrupted.
 
     Source: PostgreSQL manual, ALTER TABLE, DETACH PARTITION … FINALIZE.
     """

@@ -1,4 +1,4 @@
-"""Alembic's steps, each with what larp reports and records about it."""
+"""Alembic's steps, with what larp reports and records about each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of Alembic's, with what is reported and recorded about it."""
+    """One step of Alembic, with what is reported and recorded about it."""
 
     alembic_step: MigrationStep
     revision: str
@@ -24,8 +24,8 @@ class Step:
     """The revision file; None for a stamp, which runs no file."""
 
 
-def steps_of_revisions(steps: Sequence[RevisionStep]) -> list[Step]:
-    """Describe steps that run the code of revisions."""
+def describe_revision_steps(steps: Sequence[RevisionStep]) -> list[Step]:
+    """Describe steps that run revisions."""
     return [
         Step(
             alembic_step=step,
@@ -38,8 +38,8 @@ def steps_of_revisions(steps: Sequence[RevisionStep]) -> list[Step]:
     ]
 
 
-def steps_of_stamps(steps: Sequence[StampStep]) -> list[Step]:
-    """Describe steps that only write the version table; one that empties it is ``base``."""
+def describe_stamp_steps(steps: Sequence[StampStep]) -> list[Step]:
+    """Describe steps that only write the version table. Emptying it is ``base``."""
     return [
         Step(
             alembic_step=step,

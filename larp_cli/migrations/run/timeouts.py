@@ -1,4 +1,4 @@
-"""How long a migration waits, and for what."""
+"""The timeouts of a migration."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Seconds that a migration waits for locks, for its statements and for other migrators."""
+    """Timeouts in seconds, and the number of retries."""
 
     lock: float
-    """For a table's lock; the application's queries queue behind it all that time."""
+    """Waiting for a table's lock. The application's queries queue behind it meanwhile."""
     statement: float
-    """For a statement of a revision."""
+    """One statement of a revision."""
     concurrently: float
-    """For building or dropping an index with ``CONCURRENTLY``, waiting included."""
+    """One ``CONCURRENTLY`` statement, including the time it waits for other transactions."""
     lock_retries: int
-    """How often a revision is tried again after ``lock`` ran out."""
+    """How often a revision is retried after a lock timeout."""
     mutex_wait: float
-    """For another migrator to finish."""
+    """Waiting for another migration to finish."""

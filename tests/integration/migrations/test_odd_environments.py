@@ -387,5 +387,5 @@ def test_the_session_of_an_earlier_migrator_is_waited_for(
         outcome = larp("db", "migrate", "-c", project.config, env=environment)
 
     assert outcome.exit_code == ExitCode.LOCKED, outcome.stderr
-    assert "another migrator is at work: pid " in outcome.stderr
+    assert "another migration is running (pid " in outcome.stderr
     assert not has(database, "one")

@@ -67,7 +67,7 @@ def test_off_a_terminal_progress_is_lines(capsys: pytest.CaptureFixture[str]) ->
         "migrating (2)",
         "checking",
         "  first",
-        "waiting: the lock",
+        "waiting for the lock",
         "note: uuid-ossp is there",
         "warning: slow",
         "done",

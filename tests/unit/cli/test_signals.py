@@ -35,7 +35,7 @@ def test_a_signal_ends_the_command_with_its_code(
 ) -> None:
     """Whoever stops it finds the code that shells expect, and one line that says so."""
     with larp_process.start("db", "wait", env={"DATABASE_URL": dead_database}) as process:
-        read_until(process, "waiting: ")
+        read_until(process, "waiting for ")
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=30)
 
@@ -51,7 +51,7 @@ def test_a_signal_leaves_one_document_with_json(
 ) -> None:
     """A program that reads stdout learns why it ended."""
     with larp_process.start("db", "wait", "--json", env={"DATABASE_URL": dead_database}) as process:
-        read_until(process, "waiting: ")
+        read_until(process, "waiting for ")
         process.send_signal(number)
         stdout, _ = process.communicate(timeout=30)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import closing
+
+import psycopg
 
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
@@ -21,8 +24,8 @@ def test_a_migrator_that_waits_says_for_whom_and_gives_up_in_time(larp: Larp, em
         pid = holder.info.backend_pid
 
     assert outcome.exit_code == ExitCode.LOCKED
-    assert f"pid {pid} (deploy 17, user larp_owner" in outcome.document["error"]["message"]
-    assert re.search(rf"^waiting: .*pid {pid} \(deploy 17", outcome.stderr, re.MULTILINE)
+    assert f"pid {pid}, app deploy 17, user larp_owner" in outcome.document["error"]["message"]
+    assert re.search(rf"^waiting for .*pid {pid}, app deploy 17", outcome.stderr, re.MULTILINE)
     assert 0.3 <= waited < 5
     assert not has(empty, "larp_manager.alembic_version")
 
@@ -66,27 +69,42 @@ def test_a_migrator_that_lost_the_mutex_does_not_go_on(
     assert not has(empty, "second")
 
 
+WAIT_FOR_RELEASE = """
+DO $$
+BEGIN
+    WHILE EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4242) LOOP
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+END
+$$
+"""
+"""Runs until no session holds the advisory lock 4242, however slow the machine is."""
+
+
 def test_who_works_is_named_and_waited_for_when_the_mutex_is_lost(
     larp: Larp, larp_process: LarpProcess, build: Build, empty: str
 ) -> None:
-    """Another migrator waits for the session that works, and then looks again."""
+    """Another migration waits for the session that works, and then looks again."""
     project = build()
-    project.chain(sql("SELECT pg_sleep(3)"))
+    project.chain(sql(WAIT_FOR_RELEASE))
     arguments = ("db", "migrate", "-c", project.config, "--json")
     kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
 
-    with larp_process.start(*arguments) as first:
+    holder = psycopg.connect(empty, autocommit=True)
+    holder.execute("SELECT pg_advisory_lock(4242)")
+    with closing(holder), larp_process.start(*arguments) as first:
         until(lambda: running(empty, "pg_sleep"))
         (pid,) = running(empty, "pg_sleep")
         query(empty, kill, "larp-migrate-mutex")
         status = larp("db", "status", "-c", project.config, "--json")
         late = larp(*arguments, env={"MIGRATION_MUTEX_WAIT": "0.3"})
+        holder.close()
         second = larp(*arguments)
         first.communicate(timeout=30)
 
     assert [holder["pid"] for holder in status.result["lock_holders"]] == [pid]
     assert late.exit_code == ExitCode.LOCKED
-    assert f"pid {pid} (larp-migrate," in late.document["error"]["message"]
+    assert f"pid {pid}, app larp-migrate," in late.document["error"]["message"]
     assert second.exit_code == ExitCode.OK, second.stdout
     assert versions(empty, VERSIONS) == ["r1"]
 
