@@ -153,5 +153,6 @@ def options(made: Monitor, **changes: Any) -> ServeOptions:
         log_level="INFO",
         log_format="console",
         secrets=(),
+        public_names=(),
     )
     return replace(served, **changes)

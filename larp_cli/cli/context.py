@@ -43,7 +43,7 @@ class Context:
         self.terminal = Terminal.detect()
         self.command_name = ""
         self.exit_code = ExitCode.OK
-        self.redactor = Redactor(())
+        self.redactor = Redactor()
         self._answer: Answer | None = None
         self._exits = ExitStack()
 
@@ -51,10 +51,10 @@ class Context:
     def settings(self) -> Settings:
         """The effective settings; from here on every output is redacted with their secrets."""
         from larp_cli.configuration import load_effective_settings
-        from larp_cli.settings import find_secret_values
+        from larp_cli.settings import make_redactor
 
         settings = load_effective_settings()
-        self.redactor = Redactor(find_secret_values(settings))
+        self.redactor = make_redactor(settings)
         from larp_cli.cli.logs import configure_logging
 
         configure_logging(settings, self.options, self.redact)

@@ -29,7 +29,6 @@ def open_server(larp: Context, listen_on: ListenOptions) -> ServeOptions:
     if any(find_spec(name) is None for name in ("starlette", "uvicorn", "httptools")):
         raise ExtraMissing("serve", "the health server")
     from larp_cli.health.http.options import ServeOptions
-    from larp_cli.settings import find_secret_values
 
     settings = larp.settings
     target = larp.health_target
@@ -53,7 +52,8 @@ def open_server(larp: Context, listen_on: ListenOptions) -> ServeOptions:
         details_token=token.get_secret_value() if token is not None else None,
         log_level=_level(larp),
         log_format=settings.log_format.value,
-        secrets=find_secret_values(settings),
+        secrets=larp.redactor.secrets,
+        public_names=larp.redactor.public_names,
     )
 
 

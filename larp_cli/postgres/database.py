@@ -12,7 +12,8 @@ from larp_cli.errors import ConfigurationError
 from larp_cli.postgres.connection import TIMEOUTS, connect, milliseconds
 from larp_cli.postgres.errors import translate_errors
 from larp_cli.postgres.url import DatabaseUrl, normalise_url
-from larp_cli.settings import Environment, Settings, find_secret_values
+from larp_cli.redaction import Redactor
+from larp_cli.settings import Environment, Settings, make_redactor
 
 if TYPE_CHECKING:
     import psycopg
@@ -52,8 +53,8 @@ class Database:
     """Seconds; None leaves the server's own."""
     lock_timeout: float | None = None
     """Seconds that a statement of ours may wait for a lock; None leaves the server's own."""
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What must not be written down anywhere, the ledger included."""
+    redactor: Redactor = field(default=Redactor(), repr=False)
+    """Hides what must not be written anywhere, the ledger included."""
 
     @property
     def name(self) -> str:
@@ -175,7 +176,7 @@ def open_database(
             connect_timeout=min(settings.database_connect_timeout, deadline or float("inf")),
             statement_timeout=settings.database_statement_timeout,
             lock_timeout=settings.migration_lock_timeout,
-            secrets=find_secret_values(settings),
+            redactor=make_redactor(settings),
         )
         yield Databases(application=application, migration=_for_migration(settings, application))
 

@@ -9,9 +9,9 @@ with disable_plugins():
     from larp_cli.settings.choices import Algorithm, Environment, LogFormat, LogLevel
     from larp_cli.settings.faults import SettingFault, SettingsInvalid
     from larp_cli.settings.loading import (
-        find_secret_values,
         inspect_settings,
         load_settings,
+        make_redactor,
         read_origins,
     )
     from larp_cli.settings.model import Settings
@@ -31,5 +31,5 @@ __all__ = [
     "load_settings",
     "read_origins",
     "read_sources",
-    "find_secret_values",
+    "make_redactor",
 ]

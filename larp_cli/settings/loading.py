@@ -8,10 +8,13 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from larp_cli.redaction import url_secrets
+from larp_cli.redaction import Redactor, find_url_names, find_url_secrets
 from larp_cli.settings.faults import SettingFault, SettingsInvalid, collect_validation_faults
 from larp_cli.settings.model import DEVELOPMENT_SECRET_KEY, Settings
 from larp_cli.settings.sources import DEFAULT, Reading, read_sources
+
+_PUBLIC = ("", DEVELOPMENT_SECRET_KEY)
+_NAME_VARIABLES = ("PGDATABASE", "PGUSER", "PGHOST")
 
 
 def load_settings(directory: Path | None = None) -> Settings:
@@ -49,16 +52,19 @@ def read_origins(directory: Path | None = None) -> dict[str, str]:
     return {name.upper(): found.get(name, DEFAULT) for name in Settings.model_fields}
 
 
-def find_secret_values(settings: Settings) -> tuple[str, ...]:
-    """Return the values that must never be shown, for a `Redactor`."""
-    values = [os.environ.get("PGPASSWORD", "")]
-    for secret in (settings.secret_key, settings.health_details_token):
-        values.append(secret.get_secret_value() if secret is not None else "")
-    for url in (settings.database_url, settings.database_migration_url):
-        values.extend(_passwords(url))
-    public = {"", DEVELOPMENT_SECRET_KEY}
-    return tuple(dict.fromkeys(value for value in values if value not in public))
-
-
-def _passwords(url: SecretStr | None) -> tuple[str, ...]:
-    return url_secrets(url.get_secret_value()) if url is not None else ()
+def make_redactor(settings: Settings) -> Redactor:
+    """Return the redactor that hides the secrets in the settings and in the environment."""
+    secrets = [os.environ.get("PGPASSWORD", "")]
+    urls: list[str] = []
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            (urls if name.endswith("_url") else secrets).append(value.get_secret_value())
+    names = [settings.database_schema, *(os.environ.get(name, "") for name in _NAME_VARIABLES)]
+    for url in urls:
+        secrets.extend(find_url_secrets(url))
+        names.extend(find_url_names(url))
+    return Redactor(
+        secrets=tuple(dict.fromkeys(item for item in secrets if item not in _PUBLIC)),
+        public_names=tuple(dict.fromkeys(names)),
+    )

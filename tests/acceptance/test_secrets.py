@@ -14,6 +14,7 @@ from psycopg import sql
 from larp_cli.errors import ExitCode
 from larp_cli.postgres.embedded import installation
 from tests.conftest import Larp, LarpProcess, Outcome
+from tests.projects import foreign_project
 from tests.servers import Server, free_port
 
 PASSWORDS = {
@@ -185,6 +186,66 @@ def test_a_password_in_the_environment_of_libpq_is_not_shown(
 
     assert outcome.exit_code == ExitCode.NEGATIVE, outcome.stderr
     assert shown(password, outcome.stdout + outcome.stderr) == []
+
+
+# --- a password that is a public name as well -------------------------------------
+
+NAME = "moonrise7"
+PLACES_OF_ITS_OWN = (f":{NAME}@", f"password={NAME}", f"password {NAME}", f"password': '{NAME}'")
+
+TELLING = f"""
+import os
+raise RuntimeError(os.environ["DATABASE_URL"] + " password={NAME}, with password {NAME}")
+"""
+
+
+@pytest.fixture
+def namesake(server: Server, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of a database whose password, role, name and schema are one word."""
+    with psycopg.connect(server.administrator, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {NAME} LOGIN PASSWORD '{NAME}'")
+        connection.execute(f"CREATE DATABASE {NAME} OWNER {NAME}")
+    request.addfinalizer(lambda: _drop(server, NAME))
+    request.addfinalizer(lambda: server.execute(f"DROP DATABASE {NAME} WITH (FORCE)"))
+    return {
+        "DATABASE_URL": server.url(NAME, user=NAME, password=NAME),
+        "DATABASE_SCHEMA": NAME,
+    }
+
+
+def test_names_stay_readable_where_the_password_equals_them(
+    namesake: dict[str, str], larp: Larp
+) -> None:
+    """A masked name would make hints useless, and tell the password."""
+    initialised = larp("db", "init", "--debug", env=namesake)
+    status = larp("db", "status", "--json", "--debug", env=namesake)
+    refused = larp("db", "reset", "--json", env=namesake)
+
+    assert initialised.exit_code == status.exit_code == ExitCode.OK, initialised
+    assert status.result["server"]["database"] == status.result["server"]["user"] == NAME
+    assert status.result["schema"] == NAME
+    assert refused.exit_code == ExitCode.REFUSED
+    assert refused.document["error"]["hint"].startswith(f"larp db reset --confirm {NAME}")
+    written = "".join(o.stdout + o.stderr for o in (initialised, status, refused))
+    assert [place for place in PLACES_OF_ITS_OWN if place in written] == []
+
+
+def test_a_password_that_equals_a_name_is_hidden_in_errors_and_in_the_ledger(
+    namesake: dict[str, str], larp: Larp, tmp_path: Path
+) -> None:
+    """What a revision puts into its error is hidden where it stands as the password."""
+    project = foreign_project(tmp_path / "theirs")
+    project.chain(TELLING)
+
+    failed = larp("db", "migrate", "-c", project.config, "--debug", env=namesake)
+    history = larp("db", "history", "-c", project.config, "--json", env=namesake)
+
+    assert failed.exit_code == ExitCode.MIGRATION_FAILED
+    (run,) = history.result["runs"]
+    assert f"postgresql://{NAME}:***@" in run["error"]
+    for text in (failed.stderr, run["error"]):
+        assert "password=***" in text and "with password ***" in text
+        assert [place for place in PLACES_OF_ITS_OWN if place in text] == []
 
 
 # --- argument lists -----------------------------------------------------------------

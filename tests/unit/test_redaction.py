@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from larp_cli.redaction import MASK, Redactor, redact_url, url_secrets
+from larp_cli.redaction import MASK, Redactor, find_url_names, find_url_secrets, redact_url
 
 AWKWARD = (
     "open sesame please",
@@ -49,7 +49,7 @@ def test_a_seeded_secret_never_survives_in_any_spelling(secret: str) -> None:
     )
 
     for spelling in spellings:
-        redacted = Redactor([secret]).redact(f"before {spelling} after")
+        redacted = Redactor((secret,)).redact(f"before {spelling} after")
 
         assert redacted.startswith("before ") and redacted.endswith(" after")
         assert spelling.strip("'\"") not in redacted
@@ -93,7 +93,10 @@ def test_a_displayed_url_holds_no_password(password: str) -> None:
         ("connect(password='sesame', port=1)", "connect(password=***, port=1)"),
         ("{'password': 'sesame', 'port': 1}", "{'password': '***', 'port': 1}"),
         ('{"secret_key": "ses\\"ame"}', '{"secret_key": "***"}'),
+        ("{'PGPASSWORD': b'sesame'}", "{'PGPASSWORD': b'***'}"),
         ("ALTER ROLE larp PASSWORD 'ses''ame'", "ALTER ROLE larp PASSWORD '***'"),
+        ("ALTER ROLE larp PASSWORD $x$sesame$x$", "ALTER ROLE larp PASSWORD $x$***$x$"),
+        ("psql --password=sesame", "psql --password=***"),
         ("Authorization: Bearer sesame", "Authorization: Bearer ***"),
         ("authorization: Basic c2VzYW1l", "authorization: Basic ***"),
         ("sent Bearer sesame-sesame", "sent Bearer ***"),
@@ -129,30 +132,101 @@ def test_a_very_short_secret_does_not_shred_the_text(secret: str) -> None:
     """Replacing one letter everywhere would leave nothing to read."""
     text = "a database abc, where db is short"
 
-    assert Redactor([secret]).redact(text) == text
+    assert Redactor((secret,)).redact(text) == text
 
 
 def test_a_short_secret_is_replaced_as_a_word_only() -> None:
     """Four letters may be part of any word, and are a secret only by themselves."""
-    assert Redactor(["tree"]).redact("the tree in the street") == "the *** in the street"
+    assert Redactor(("tree",)).redact("the tree in the street") == "the *** in the street"
 
 
 def test_a_password_that_is_a_word_of_ours_is_hidden_by_place_only() -> None:
     """Replacing "postgres" everywhere would tell that it is the password."""
-    redacted = Redactor(["postgres"]).redact("user postgres at postgresql://postgres:postgres@db")
+    redacted = Redactor(("postgres",)).redact("user postgres at postgresql://postgres:postgres@db")
 
     assert redacted == "user postgres at postgresql://postgres:***@db"
 
 
+NAMES = ("myapp", "db.myapp.example", "myapp_owner", "larp_manager")
+"""Database, role and schema of one name, and other names that contain it."""
+
+PUBLIC = {
+    # password, text, what is shown
+    "role and database": ("myapp", "database myapp as myapp", "database myapp as myapp"),
+    "hint": ("myapp", "larp db reset --confirm myapp", "larp db reset --confirm myapp"),
+    "URL": ("myapp", "postgresql://myapp:myapp@myapp/myapp", "postgresql://myapp:***@myapp/myapp"),
+    "URL without scheme": ("myapp", "myapp:myapp@db/myapp", "myapp:***@db/myapp"),
+    "query": ("myapp", "postgresql:///myapp?password=myapp", "postgresql:///myapp?password=***"),
+    "JSON": (
+        "myapp",
+        '{"database": "myapp", "password": "myapp"}',
+        '{"database": "myapp", "password": "***"}',
+    ),
+    "libpq": (
+        "myapp",
+        "user=myapp password=myapp dbname=myapp",
+        "user=myapp password=*** dbname=myapp",
+    ),
+    "authentication": (
+        "myapp",
+        'password authentication failed for user "myapp"',
+        'password authentication failed for user "myapp"',
+    ),
+    "sentence": ("myapp", "no login with password myapp", "no login with password ***"),
+    "sentence with is": ("myapp", "the password is 'myapp'.", "the password is '***'."),
+    "colon": ("myapp", "PGPASSWORD: myapp", "PGPASSWORD: ***"),
+    "arrow": ("myapp", "'password' => 'myapp'", "'password' => '***'"),
+    "option": ("myapp", "connect --password myapp", "connect --password ***"),
+    "dollar quotes": ("myapp", "PASSWORD $$myapp$$", "PASSWORD $$***$$"),
+    "password for a name": ("myapp", "a password for myapp", "a password for myapp"),
+    "part of a name": ("owner", "myapp_owner is the owner", "myapp_owner is the ***"),
+    "part of a host": ("example", "db.myapp.example: example", "db.myapp.example: ***"),
+    "part of a word": ("manager-7", "larp_manager-7", "larp_***"),
+    "longer than a name": ("myapp-7f3a", "myapp: myapp-7f3a", "myapp: ***"),
+    "a name and more": ("x-myapp-7f3a", "myapp x-myapp-7f3a", "myapp ***"),
+    "other case": ("MyApp", "myapp: MyApp", "myapp: ***"),
+    "short": ("abc", "password: abc, abc", "password: ***, abc"),
+    "short word after the word": ("a", "type the password a second time", None),
+    "our own word": ("production", "production: password production", "production: password ***"),
+    "Base64": ("open-sesame", "data: b3Blbi1zZXNhbWU=", "data: ***="),
+}
+"""Passwords that equal a public name or our own words, or are a part of them."""
+
+
+@pytest.mark.parametrize(
+    ("password", "text", "shown"), PUBLIC.values(), ids=[name.replace(" ", "-") for name in PUBLIC]
+)
+def test_a_password_is_hidden_and_a_name_is_shown(
+    password: str, text: str, shown: str | None
+) -> None:
+    """A name is public where it stands as that name, even if the password equals it."""
+    redactor = Redactor((password,), NAMES)
+
+    assert redactor.redact(text) == (text if shown is None else shown)
+    assert redactor.redact(redactor.redact(text)) == redactor.redact(text)
+
+
+@pytest.mark.parametrize("password", AWKWARD)
+@pytest.mark.parametrize("template", ["password {}", "password={!r}", "u:{}@h", "'password': {!r}"])
+def test_an_awkward_password_that_is_a_name_too_is_hidden_by_its_place(
+    password: str, template: str
+) -> None:
+    """The names decide nothing where a password stands."""
+    redacted = Redactor((password,), (password,)).redact(template.format(password))
+
+    assert "same" not in redacted
+    assert MASK in redacted
+
+
 def test_the_longer_of_two_secrets_goes_first() -> None:
     """A secret that is part of another one leaves no remainder of it behind."""
-    assert Redactor(["sesame42", "sesame42-and-more"]).redact("sesame42-and-more") == MASK
+    assert Redactor(("sesame42", "sesame42-and-more")).redact("sesame42-and-more") == MASK
 
 
 @pytest.mark.parametrize("password", AWKWARD)
 def test_redacting_twice_changes_nothing(password: str) -> None:
     """Text passes several redacting hands on its way out."""
-    redactor = Redactor([password])
+    redactor = Redactor((password,))
     text = f"password='{password}' postgresql://u:{password}@h/d?password={password} {password!r}"
 
     once = redactor.redact(text)
@@ -178,13 +252,29 @@ def test_a_redacted_json_document_is_still_one() -> None:
     assert set(json.loads(redacted)) == {"message", "url", "password", "sql"}
 
 
-@pytest.mark.parametrize("filler", ["a", "a-", "'", "\\", "a:", "@", "password", "?a=", '"'])
+@pytest.mark.parametrize(
+    "filler",
+    [
+        "a",
+        "a-",
+        "my-sesame-sesame ",
+        "sesame-sesame",
+        "password ",
+        "'",
+        "\\",
+        "a:",
+        "@",
+        "password",
+        "?a=",
+        '"',
+    ],
+)
 def test_long_text_takes_linear_time(filler: str) -> None:
     """No hostile text makes the redaction hang: 200,000 characters end well within a second."""
     text = "postgresql://u:" + filler * (200_000 // len(filler))
 
     started = time.process_time()
-    Redactor(["sesame-sesame"]).redact(text)
+    Redactor(("sesame-sesame", "a", "ap"), ("my-sesame-sesame", "ap")).redact(text)
 
     assert time.process_time() - started < 5
 
@@ -193,13 +283,31 @@ def test_the_secrets_of_a_url_are_its_passwords_raw_and_decoded() -> None:
     """Both spellings are secret: the driver sees one, the operator typed the other."""
     url = "postgresql://larp:s%40same@db/larp?sslpassword=k%2Fey&sslmode=require"
 
-    assert set(url_secrets(url)) == {"s%40same", "s@same", "k%2Fey", "k/ey"}
+    assert set(find_url_secrets(url)) == {"s%40same", "s@same", "k%2Fey", "k/ey"}
+
+
+@pytest.mark.parametrize(
+    ("url", "names"),
+    [
+        ("postgresql://larp:sesame@db:5432/app?sslmode=require", {"larp", "db", "app"}),
+        ("postgresql://larp@one:1,[::1]:2/app", {"larp", "one", "::1", "app"}),
+        ("postgresql://l%40rp:p@ss/word@db/%C3%A4pp", {"l%40rp", "l@rp", "db", "%C3%A4pp", "äpp"}),
+        (
+            "postgresql:///app?host=/run/pg,db&user=larp&password=x",
+            {"app", "/run/pg", "db", "larp"},
+        ),
+        ("postgresql://", set()),
+    ],
+)
+def test_the_names_of_a_url_are_its_user_hosts_and_database(url: str, names: set[str]) -> None:
+    """No piece of the password is among them."""
+    assert set(find_url_names(url)) == names
 
 
 @pytest.mark.parametrize("url", ["", "larp", "postgresql://", "postgresql://db:5432/larp"])
 def test_a_url_without_password_has_no_secrets(url: str) -> None:
     """A port is no password."""
-    assert url_secrets(url) == ()
+    assert find_url_secrets(url) == ()
     assert redact_url(url) == url
 
 

@@ -10,8 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from larp_cli.errors import ExitCode
-from larp_cli.redaction import Redactor
-from larp_cli.settings import Environment, SettingsInvalid, find_secret_values, load_settings
+from larp_cli.settings import Environment, SettingsInvalid, load_settings, make_redactor
 from tests.settings import STRONG_KEY, faults, load
 
 pytestmark = pytest.mark.usefixtures("only_our_environment")
@@ -267,12 +266,13 @@ def test_the_secrets_of_the_settings_seed_a_redactor(password: str) -> None:
         }
     )
 
-    secrets = find_secret_values(settings)
+    redactor = make_redactor(settings)
+    secrets = redactor.secrets
 
     assert {password, encoded, f"{password}-two", f"key-{password}"} <= set(secrets)
     assert f"token-{password}" in secrets
     text = f"{password} {encoded} {password}-two key-{password} token-{password} {settings!r}"
-    assert password not in Redactor(secrets).redact(text)
+    assert password not in redactor.redact(text)
     assert password not in repr(settings)
 
 
@@ -280,7 +280,21 @@ def test_the_password_of_libpq_is_a_secret_too(monkeypatch: pytest.MonkeyPatch) 
     """The variable works as in libpq, and so its value must be hidden as well."""
     monkeypatch.setenv("PGPASSWORD", "open-sesame")
 
-    assert find_secret_values(load_settings()) == ("open-sesame",)
+    assert make_redactor(load_settings()).secrets == ("open-sesame",)
+
+
+def test_the_names_in_settings_and_environment_are_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that messages show: of the schema, in both URLs, and in the variables of libpq."""
+    monkeypatch.setenv("PGUSER", "someone")
+    settings = load(
+        database_url="postgresql://app:sesame@db/shop",
+        database_migration_url="postgresql://owner:sesame@db/shop",
+        database_schema="goods",
+    )
+
+    names = set(make_redactor(settings).public_names)
+
+    assert {"app", "owner", "db", "shop", "goods", "someone"} <= names
 
 
 def test_the_settings_cannot_be_changed() -> None:

@@ -48,6 +48,8 @@ class ServeOptions:
     log_format: str
     secrets: tuple[str, ...]
     """What no log may show."""
+    public_names: tuple[str, ...]
+    """What logs show although it may equal a secret."""
 
 
 def write_options(options: ServeOptions) -> int:

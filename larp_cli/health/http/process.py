@@ -78,7 +78,7 @@ def run_serving_process() -> int:
     log_to_stderr(
         level=options.log_level,
         as_json=options.log_format == "json",
-        redact=Redactor(options.secrets).redact,
+        redact=Redactor(options.secrets, options.public_names).redact,
     )
     _raise_descriptor_limit()
     try:

@@ -28,7 +28,6 @@ from larp_cli.migrations.version_table import closes_connection
 from larp_cli.postgres.catalog import describe_sessions, find_all_invalid_indexes
 from larp_cli.postgres.connection import hang_up
 from larp_cli.postgres.errors import driver_error, translate
-from larp_cli.redaction import Redactor
 from larp_cli.results import AppliedRevision, Blocker, Direction, RunOutcome
 
 if TYPE_CHECKING:
@@ -281,7 +280,7 @@ class Runner:
             time.monotonic() - self._began if self._began else 0.0,
             stop.step.file,
             outcome,
-            Redactor(self._database.secrets).redact(reason),
+            self._database.redactor.redact(reason),
         )
         try:
             self._mutex.execute(NOT_LONG)  # whoever has stopped us waits for the end
