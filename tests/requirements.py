@@ -1,4 +1,4 @@
-"""Projects to lock, wheels made by hand, and an index that serves them."""
+"""Projects with lock files, generated wheels, and an index that serves them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ WHEELS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("xray", "1.5", ()),
     ("xray", "2.5", ()),
 )
-"""Name, version and requirements of everything that there is to install."""
+"""Name, version and requirements of each package."""
 
 
 def make_wheel(directory: Path, name: str, version: str, requires: Sequence[str] = ()) -> Path:
-    """Make a wheel with one module in it."""
+    """Make a wheel with one module."""
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {item}\n" for item in requires)
@@ -59,14 +59,14 @@ def _record(text: str) -> str:
 
 
 def make_wheels(directory: Path) -> Path:
-    """Make all of them."""
+    """Make the wheels of all packages."""
     for name, version, requires in WHEELS:
         make_wheel(directory, name, version, requires)
     return directory
 
 
 def offline(wheels: Path, cache: Path) -> dict[str, str]:
-    """Let pip and uv know these wheels and nothing else."""
+    """Return the environment in which pip and uv find only these wheels."""
     return {
         "PIP_CONFIG_FILE": "/dev/null",
         "PIP_NO_INDEX": "1",
@@ -81,7 +81,7 @@ def offline(wheels: Path, cache: Path) -> dict[str, str]:
 
 
 class LockableProject:
-    """A directory with a ``pyproject.toml`` and, at times, two lock files."""
+    """A directory with a ``pyproject.toml`` and, optionally, two lock files."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -94,7 +94,7 @@ class LockableProject:
         extras: Mapping[str, Sequence[str]] | None = None,
         more: str = "",
     ) -> LockableProject:
-        """Write ``pyproject.toml``; ``more`` comes at its end."""
+        """Write ``pyproject.toml``, with ``more`` appended."""
         lines = ["[project]", 'name = "demo"', 'version = "1"', f"dependencies = {_list(main)}"]
         lines += ["[project.optional-dependencies]", f"dev = {_list(dev)}"]
         lines += [f"{name} = {_list(listed)}" for name, listed in (extras or {}).items()]
@@ -104,7 +104,7 @@ class LockableProject:
     def locked(
         self, main: Sequence[str], dev: Sequence[str], *, hashes: bool = False
     ) -> LockableProject:
-        """Write both lock files, as larp would, with these pins and hashes of nothing."""
+        """Write both lock files like larp, with these pins and invented hashes."""
         project = read_project(self.root)
         for target, pins in ((project.main, main), (project.dev, dev)):
             more = " \\\n    --hash=sha256:" if hashes else ""
@@ -123,13 +123,13 @@ class LockableProject:
         return path
 
     def change(self, name: str, old: str, new: str) -> None:
-        """Replace what has to be in a file."""
+        """Replace text that must occur in a file."""
         text = self.text(name)
         assert old in text
         self.write(name, text.replace(old, new))
 
     def text(self, name: str) -> str:
-        """Read a file, line ends as they are."""
+        """Read a file without converting line endings."""
         return (self.root / name).read_bytes().decode()
 
     @property
@@ -139,16 +139,16 @@ class LockableProject:
 
     @property
     def dev(self) -> str:
-        """Text of the lock file for development."""
+        """Text of the development lock file."""
         return self.text("requirements-dev.txt")
 
     def names(self) -> set[str]:
-        """List what is in the directory."""
+        """List the directory."""
         return {path.name for path in self.root.iterdir()}
 
 
 LOCKED = {"pyproject.toml", "requirements.txt", "requirements-dev.txt"}
-"""What is in a project after everything has ended well."""
+"""The files in a project after a successful command."""
 
 
 def _list(items: Sequence[str]) -> str:
@@ -160,14 +160,14 @@ def _digest(text: str) -> str:
 
 
 class Index:
-    """A package index over HTTP that wants a name and a password."""
+    """A package index over HTTP that may require a password."""
 
     def __init__(self, wheels: Path, authorization: str | None) -> None:
         self.wheels = wheels
         self.authorization = authorization
         self.is_asked = threading.Event()
         self.answers = threading.Event()
-        """Cleared, it keeps whoever asks waiting."""
+        """While it is cleared, requests get no answer."""
         self.answers.set()
         self.port = 0
 
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_arguments: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -209,7 +209,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, *_arguments: object) -> None:
-        """Let clients go away."""
+        """Ignore clients that disconnect."""
 
 
 @contextmanager

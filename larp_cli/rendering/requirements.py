@@ -1,4 +1,4 @@
-"""Describes changes to lock files, and faults in them."""
+"""Describe changes to lock files, and faults in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from larp_cli.units import format_count
 
 def describe_requirements_update(done: results.RequirementsUpdated) -> list[Part]:
     """Describe the changes in each file, and how they were resolved."""
-    parts = [part for file in done.files for part in _changes(file)]
+    parts = [part for file in done.files for part in _describe_changes(file)]
     parts += [Line(f"note: {note}") for note in done.notes]
     how = f"resolved by {done.backend}, {done.order}, in {done.seconds:.1f} s"
     if done.written:
@@ -25,7 +25,7 @@ def describe_requirements_update(done: results.RequirementsUpdated) -> list[Part
 
 
 def describe_requirements_check(checked: results.RequirementsChecked) -> list[Part]:
-    """Describe what does not match."""
+    """Describe the faults that were found."""
     names = " and ".join(str(path) for path in checked.files)
     if not checked.findings:
         again = "; resolving again gives the same pins" if checked.resolved else ""
@@ -35,8 +35,8 @@ def describe_requirements_check(checked: results.RequirementsChecked) -> list[Pa
 
 
 def describe_requirements_rollback(done: results.RequirementsRolledBack) -> list[Part]:
-    """Describe what was restored."""
-    parts = [part for file in done.files for part in _changes(file)]
+    """Describe the restored files."""
+    parts = [part for file in done.files for part in _describe_changes(file)]
     if not done.written:
         return [Line(f"nothing to do: the files are the same as in backup {done.backup}")]
     parts.append(Line(f"restored both files from backup {done.backup}"))
@@ -45,7 +45,7 @@ def describe_requirements_rollback(done: results.RequirementsRolledBack) -> list
     return parts
 
 
-def _changes(file: results.LockFileDiff) -> Iterator[Part]:
+def _describe_changes(file: results.LockFileDiff) -> Iterator[Part]:
     total = format_count(file.pins, "pin")
     if not file.changes:
         comments = ", only comments" if file.rewritten else ""

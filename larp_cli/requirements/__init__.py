@@ -1,7 +1,7 @@
-"""Two lock files from one ``pyproject.toml``, published both or neither.
+"""Two lock files from one ``pyproject.toml``, written both or neither.
 
-``project`` reads what is wanted, ``lockfile`` what is pinned. ``compiler`` runs pip-tools or
-uv as a ``process``, ``explain`` says why one gave up, ``index`` what must not be seen of it,
-``pair`` brings both files together. ``verify`` holds them to their invariants, ``exclusive``,
-``publish`` and ``backups`` write them.
+``project`` reads which requirements to lock, ``lockfile`` which versions are pinned.
+``compiler`` runs pip-tools or uv as a ``process``, ``explain`` turns its errors into a sentence,
+``index`` hides private indexes in its output, ``pair`` compiles both files with the same pins.
+``verify`` finds faults in them. ``project_lock``, ``publish`` and ``backups`` write them.
 """

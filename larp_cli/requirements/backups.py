@@ -1,4 +1,4 @@
-"""Backups of pairs of lock files, outside of the project."""
+"""Back up pairs of lock files, outside of the project."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from larp_cli.system.files import move, write_synced
 
 
 class Backups:
-    """The backups of one project, below LARP_HOME."""
+    """The backups of one project, in a directory below LARP_HOME."""
 
     def __init__(self, home: Callable[[], Path], root: Path) -> None:
         self._home = home
@@ -23,22 +23,22 @@ class Backups:
 
     @cached_property
     def _directory(self) -> Path:
-        """Found out when it is needed: the settings take a while to be read."""
+        """The directory, determined on first use because reading the settings is slow."""
         digest = hashlib.sha256(str(self._root).encode()).hexdigest()[:12]
         return self._home() / "requirements" / f"{self._root.name}-{digest}"
 
-    def names(self) -> list[str]:
+    def list_names(self) -> list[str]:
         """List the backups, newest first."""
         found = self._directory.glob("*.json")
         return sorted((path.stem for path in found), reverse=True)
 
     def prepare(self) -> None:
-        """Make sure that backups can be written.
+        """Check that backups can be written, and remove unfinished ones.
 
         Raises:
-            ConfigurationError: They cannot.
+            ConfigurationError: The directory cannot be written.
         """
-        with self._writing():
+        with self._explain_write_errors():
             self._directory.mkdir(parents=True, exist_ok=True)
             probe = self._directory / ".writable"
             probe.touch()
@@ -46,16 +46,18 @@ class Backups:
                 left.unlink()
 
     def save(self, texts: Mapping[str, str | None]) -> str | None:
-        """Keep the texts of the files as they are; None where there is no file at all.
+        """Write a backup and return its name; None if neither file exists.
+
+        ``texts`` maps paths to texts, or to None for a file that does not exist.
 
         Raises:
-            ConfigurationError: They cannot be written.
+            ConfigurationError: The backup cannot be written.
         """
         if all(text is None for text in texts.values()):
             return None
         name = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
         path = self._path(name)
-        with self._writing():
+        with self._explain_write_errors():
             self._directory.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_suffix(".unfinished")
             write_synced(unfinished, json.dumps(texts).encode())
@@ -63,56 +65,63 @@ class Backups:
         return name
 
     def prune(self, keep: int) -> None:
-        """Leave the newest ``keep``; what cannot be removed is no hindrance."""
-        for old in self.names()[keep:]:
+        """Remove all but the newest ``keep`` backups, as far as possible."""
+        for old in self.list_names()[keep:]:
             self.drop(old)
 
     def drop(self, name: str) -> None:
-        """Remove one."""
+        """Remove a backup, if possible."""
         with suppress(OSError):
             self._path(name).unlink(missing_ok=True)
 
     def load(self, which: str | None) -> tuple[str, dict[str, str | None]]:
-        """Read a backup: by its name or the beginning of it, by default the newest.
+        """Read a backup by its name or the first characters of it; None means the newest.
+
+        Returns its name, and the texts by path.
 
         Raises:
-            ConfigurationError: There is none like that, or it is broken.
+            ConfigurationError: There is no such backup, or it is not valid.
         """
         name = self._find(which)
         try:
             texts: dict[str, str | None] = json.loads(self._path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigurationError(
-                f"the backup {name} cannot be read", hint=f"see {self._path(name)}"
+                f"the backup {name} cannot be read", hint=f"check the file {self._path(name)}"
             ) from error
         return name, texts
 
     def _find(self, which: str | None) -> str:
-        names = self.names()
+        names = self.list_names()
         if not names:
             raise ConfigurationError(
-                "there is no backup of the lock files", hint="git log -- requirements.txt"
+                "there is no backup of the lock files",
+                hint="see whether git has them: git log -- requirements.txt",
             )
         if which is None or which in names:
             return which or names[0]
         matching = [name for name in names if name.startswith(which)]
-        if len(matching) == 1:
-            return matching[0]
-        how_many = "several backups are" if matching else "no backup is"
-        raise ConfigurationError(
-            f"{how_many} called {which}; there are: {', '.join(matching or names)}",
-            hint=f"larp requirements rollback {(matching or names)[0]}",
-        )
+        if len(matching) != 1:
+            raise _make_error(which, matching or names, is_ambiguous=bool(matching))
+        return matching[0]
 
     def _path(self, name: str) -> Path:
         return self._directory / f"{name}.json"
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _explain_write_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise ConfigurationError(
-                f"backups cannot be kept in {self._directory}: {error.strerror}",
-                hint="set LARP_HOME to a directory you can write, or: --keep 0",
+                f"cannot write backups to {self._directory}: {error.strerror}",
+                hint="set LARP_HOME to a directory you can write to, or skip the backup: --keep 0",
             ) from error
+
+
+def _make_error(which: str, names: list[str], *, is_ambiguous: bool) -> ConfigurationError:
+    fault = f"several backups begin with {which}" if is_ambiguous else f"there is no backup {which}"
+    return ConfigurationError(
+        f"{fault}; choose one of: {', '.join(names)}",
+        hint=f"larp requirements rollback {names[0]}",
+    )

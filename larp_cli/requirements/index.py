@@ -1,4 +1,4 @@
-"""The parts of the user's pip configuration that must stay private: indexes and passwords."""
+"""Hide the private parts of the user's pip configuration: indexes and passwords."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _SECONDS = 30.0
 
 
 class PrivateWords:
-    """Collects them while the first compilation runs, because pip takes a while to list them."""
+    """Hosts, paths, users and passwords of package indexes, which no output may contain.
+
+    pip lists its settings slowly, so this runs beside the first compilation.
+    """
 
     def __init__(self, root: Path) -> None:
         self._process = subprocess.Popen(
@@ -48,42 +51,49 @@ class PrivateWords:
         with self._process:
             end_process_group(self._process)
 
-    def words(self) -> tuple[str, ...]:
-        """Return hosts, paths, users and passwords that must not be seen, the longest first."""
+    def list_words(self) -> tuple[str, ...]:
+        """Return the private words, longest first."""
         if self._words is None:
-            try:
-                told = self._process.communicate(timeout=_SECONDS)[0]
-                self._complete = self._process.returncode == 0
-            except subprocess.TimeoutExpired:
-                told = ""
-            values = [value for name, value in read_settings(told) if _SETTING.fullmatch(name)]
-            values += [value for name, value in os.environ.items() if _VARIABLE.fullmatch(name)]
-            words = {word for value in values for word in _words_of(value)}
-            self._words = tuple(sorted(words, key=len, reverse=True))
+            self._words = self._collect()
         return self._words
 
+    def _collect(self) -> tuple[str, ...]:
+        settings = read_settings(self._read_config())
+        values = [value for name, value in settings if _SETTING.fullmatch(name)]
+        values += [value for name, value in os.environ.items() if _VARIABLE.fullmatch(name)]
+        words = {word for value in values for word in _split_value(value)}
+        return tuple(sorted(words, key=len, reverse=True))
+
+    def _read_config(self) -> str:
+        """Return what ``pip config list`` writes; nothing if it does not finish in time."""
+        try:
+            output = self._process.communicate(timeout=_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            return ""
+        self._complete = self._process.returncode == 0
+        return output
+
     def hide(self, text: str) -> str:
-        """Replace every such word, or every URL if pip did not list its settings."""
-        for word in self.words():
+        """Replace every private word, or every URL if pip did not list its settings."""
+        for word in self.list_words():
             text = text.replace(word, "***")
         return _CREDENTIALS.sub("***@", text) if self._complete else _ANY_URL.sub("***", text)
 
 
-def _words_of(value: str) -> set[str]:
-    """Take the values of one setting apart: there may be several, separated by white space."""
+def _split_value(value: str) -> set[str]:
+    """Return the private words in a setting, which may hold several URLs."""
     words: set[str] = set()
     for part in re.split(r"[\s,]+", value):
-        if "://" not in part:
-            words.add(part)
-            continue
-        named = re.sub(r"^\w[\w.-]*=", "", part)  # as uv writes it: NAME=URL
-        try:
-            url = urlsplit(named)
-            words |= {named, url.netloc, url.netloc.rpartition("@")[2], url.path}
-            words |= {url.hostname or ""}
-        except ValueError:  # no URL after all
-            words.add(named)
-            continue
-        for secret in (url.username, url.password):
-            words |= {secret, unquote(secret)} if secret else set()
+        words |= _split_url(part) if "://" in part else {part}
     return {word for word in words if len(word) > 3 and word not in PUBLIC}
+
+
+def _split_url(text: str) -> set[str]:
+    named = re.sub(r"^\w[\w.-]*=", "", text)  # uv writes NAME=URL
+    try:
+        url = urlsplit(named)
+        words = {named, url.netloc, url.netloc.rpartition("@")[2], url.path, url.hostname or ""}
+        secrets = [secret for secret in (url.username, url.password) if secret]
+    except ValueError:  # not a valid URL
+        return {named}
+    return words.union(secrets, map(unquote, secrets))

@@ -21,7 +21,7 @@ _HASH = re.compile(r"\s--hash=(\S+)")
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 
 
-class Unreadable(CommandFailed):
+class UnreadableLockFile(CommandFailed):
     """A line of a lock file is neither a requirement nor an option."""
 
 
@@ -30,39 +30,39 @@ class Pin:
     """One package at one version."""
 
     name: str
-    """As PEP 503 has it."""
+    """Normalised as in PEP 503."""
     version: str | None
-    """None where it is not pinned with ``==``."""
+    """None if the line does not pin one version with ``==``."""
     marker: str
     hashes: tuple[str, ...]
 
     @property
     def line(self) -> str:
-        """What a lock file has of it, without annotations."""
+        """The lines of a lock file for this pin, without annotations."""
         hashes = "".join(f" \\\n    --hash={value}" for value in self.hashes)
         return f"{self.requirement}{hashes}\n"
 
     @property
     def requirement(self) -> str:
-        """The pin alone."""
+        """The pin without hashes."""
         return f"{self.name}=={self.version}" + (f" ; {self.marker}" if self.marker else "")
 
 
 @dataclass(frozen=True, slots=True)
 class LockFile:
-    """A lock file, read."""
+    """A parsed lock file."""
 
     pins: Mapping[str, Pin]
     options: tuple[str, ...]
-    """Lines that are options of pip, such as ``--index-url``."""
+    """Lines with options for pip, such as ``--index-url``."""
     inputs: str | None = None
-    """Fingerprint of what it was made from."""
+    """Fingerprint of the requirements that it was compiled from."""
     intact: bool | None = None
-    """Whether the pins are those that were written; None where it does not say which."""
+    """Whether the pins are those that larp wrote; None if the file has no fingerprint of them."""
 
     @property
     def constraints(self) -> str:
-        """The pins as constraints: pip takes neither hashes nor extras in them."""
+        """The pins as constraints, in which pip accepts neither hashes nor extras."""
         pinned = (pin for pin in self.pins.values() if pin.version is not None)
         return "".join(f"{pin.requirement}\n" for pin in pinned)
 
@@ -71,10 +71,10 @@ EMPTY = LockFile({}, ())
 
 
 def parse(text: str) -> LockFile:
-    """Read a lock file.
+    """Parse a lock file.
 
     Raises:
-        Unreadable: A line is not a requirement.
+        UnreadableLockFile: A line is not a requirement.
     """
     pins: dict[str, Pin] = {}
     options: list[str] = []
@@ -82,60 +82,60 @@ def parse(text: str) -> LockFile:
         if line.startswith("-"):
             options.append(line)
             continue
-        pin = _pin(line)
-        if pin is None:  # the line is not shown: it may contain a password
-            raise Unreadable(f"its entry {number} is not a requirement")
+        pin = _parse_pin(line)
+        if pin is None:  # do not show the line: it may contain a password
+            raise UnreadableLockFile(f"its entry {number} is not a requirement")
         pins[pin.name] = pin
-    written = _stamped(text, PINS)
-    intact = None if written is None else written == _digest(text)
-    return LockFile(pins, tuple(options), _stamped(text, INPUTS), intact)
+    written = _find_fingerprint(text, PINS)
+    intact = None if written is None else written == _hash_entries(text)
+    return LockFile(pins, tuple(options), _find_fingerprint(text, INPUTS), intact)
 
 
 def salvage_pins(text: str) -> tuple[Pin, ...]:
     """Read the pins of a lock file that may be broken.
 
-    Their hashes are left out unless they are those that were written: a version that was
-    edited by hand would keep the hashes of another.
+    Drop their hashes if the file was edited: a version changed by hand would keep the hashes
+    of the old one.
     """
     found = {
         pin.name: pin
         for line in list_entries(text)
-        if (pin := _pin(line)) is not None and pin.version
+        if (pin := _parse_pin(line)) is not None and pin.version
     }
-    if _stamped(text, PINS) == _digest(text):
+    if _find_fingerprint(text, PINS) == _hash_entries(text):
         return tuple(found.values())
     return tuple(replace(pin, hashes=()) for pin in found.values())
 
 
 def add_fingerprints(text: str, inputs: str | None) -> str:
-    """Write into the head of a lock file what it was made from, and what it pins."""
+    """Add fingerprints of the requirements and of the pins to the header of a lock file."""
     lines = text.splitlines(keepends=True)
     head = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    stamps = [f"{PINS}{_digest(text)}\n"]
+    stamps = [f"{PINS}{_hash_entries(text)}\n"]
     if inputs is not None:
         stamps.insert(0, f"{INPUTS}{inputs}\n")
     return "".join([*lines[:head], *stamps, *lines[head:]])
 
 
-def _stamped(text: str, mark: str) -> str | None:
+def _find_fingerprint(text: str, mark: str) -> str | None:
     found = [line for line in text.splitlines() if line.startswith(mark)]
     return found[0].removeprefix(mark).strip() if found else None
 
 
-def _digest(text: str) -> str:
-    """Hash what a file says, whatever its comments, white space and order."""
+def _hash_entries(text: str) -> str:
+    """Hash the entries of a file, without comments, white space and order."""
     lines = sorted(" ".join(line.split()) for line in list_entries(text))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def difference(
+def compare_lock_files(
     target: Target, before: LockFile | None, after: LockFile | None, *, rewritten: bool
 ) -> LockFileDiff:
-    """Say what is different, by name."""
+    """List the changes, ordered by package name."""
     old = (before or EMPTY).pins
     new = (after or EMPTY).pins
     names = sorted(old.keys() | new.keys())
-    changes = (_change(name, old.get(name), new.get(name)) for name in names)
+    changes = (_compare_pins(name, old.get(name), new.get(name)) for name in names)
     return LockFileDiff(
         path=target.path,
         extras=target.extras,
@@ -145,25 +145,30 @@ def difference(
     )
 
 
-def _change(name: str, before: Pin | None, after: Pin | None) -> PinChange | None:
+def _compare_pins(name: str, before: Pin | None, after: Pin | None) -> PinChange | None:
+    kind = _classify_change(before, after)
+    if kind is None:
+        return None
     old = before.version if before is not None else None
     new = after.version if after is not None else None
-    if before is None:
-        kind = PinChangeKind.ADDED
-    elif after is None:
-        kind = PinChangeKind.REMOVED
-    elif old == new:
-        if (before.marker, set(before.hashes)) == (after.marker, set(after.hashes)):
-            return None
-        kind = PinChangeKind.CHANGED
-    else:
-        upgraded = _version(new) > _version(old)
-        kind = PinChangeKind.UPGRADED if upgraded else PinChangeKind.DOWNGRADED
-    major = bool(old and new) and _version(old).major != _version(new).major
+    major = bool(old and new) and _parse_version(old).major != _parse_version(new).major
     return PinChange(name=name, kind=kind, before=old, after=new, major=major)
 
 
-def _version(text: str | None) -> Version:
+def _classify_change(before: Pin | None, after: Pin | None) -> PinChangeKind | None:
+    """Return the kind of a change; None if both pins are equal."""
+    if before is None:
+        return PinChangeKind.ADDED
+    if after is None:
+        return PinChangeKind.REMOVED
+    if before.version == after.version:
+        same = (before.marker, set(before.hashes)) == (after.marker, set(after.hashes))
+        return None if same else PinChangeKind.CHANGED
+    is_newer = _parse_version(after.version) > _parse_version(before.version)
+    return PinChangeKind.UPGRADED if is_newer else PinChangeKind.DOWNGRADED
+
+
+def _parse_version(text: str | None) -> Version:
     try:
         return Version(text or "0")
     except InvalidVersion:
@@ -171,9 +176,9 @@ def _version(text: str | None) -> Version:
 
 
 def list_entries(text: str) -> Iterator[str]:
-    """Join continued lines, and leave comments out, as pip does.
+    """List the lines, with continued lines joined and comments removed, as pip reads them.
 
-    A comment is never continued: pip installs what stands below one that ends in a backslash.
+    A comment never continues: pip reads the line below one that ends in a backslash.
     """
     joined = ""
     for line in text.splitlines():
@@ -181,17 +186,17 @@ def list_entries(text: str) -> Iterator[str]:
         if line.endswith("\\") and not is_comment:
             joined += line.strip("\\")
             continue
-        yield from _without_comment(f"{joined} {line}" if is_comment else joined + line)
+        yield from _strip_comment(f"{joined} {line}" if is_comment else joined + line)
         joined = ""
-    yield from _without_comment(joined)
+    yield from _strip_comment(joined)
 
 
-def _without_comment(line: str) -> Iterator[str]:
+def _strip_comment(line: str) -> Iterator[str]:
     if bare := _COMMENT.sub("", line).strip():
         yield bare
 
 
-def _pin(line: str) -> Pin | None:
+def _parse_pin(line: str) -> Pin | None:
     hashes = tuple(_HASH.findall(line))
     try:
         requirement = Requirement(_HASH.sub("", line).strip())

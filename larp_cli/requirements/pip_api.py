@@ -1,6 +1,6 @@
-"""What larp uses of pip and pip-tools beyond their documentation: an entry point and their texts.
+"""The undocumented parts of pip and pip-tools that larp uses: an entry point and their messages.
 
-pip tells why it gave up in English alone. The contract is tested against the real programs in
+pip reports why it failed only in English text. The contract is tested against the real programs in
 ``tests/integration/requirements/test_pip_api.py``.
 """
 
@@ -20,15 +20,15 @@ index.addFilter(lambda record: str(record.msg).startswith("Could not fetch URL")
 index.addHandler(logging.StreamHandler())
 cli(json.loads(sys.stdin.readline()), prog_name="pip-compile")
 """
-"""pip-compile that reads its arguments from standard input, as a JSON list.
+"""pip-compile, reading its arguments from standard input as a JSON list.
 
-Half of a short compilation is the import of pip, which can be done ahead. That the index refuses
-a page, pip tells only its debug log.
+Importing pip takes half of a short compilation, so larp starts the program ahead of time. pip
+reports that the index denied access only in its debug log.
 """
 
-# pip names every attempt that it will repeat; only after the last one it gives up.
+# pip logs every retry with the number of retries left.
 _LAST_ATTEMPT = re.compile(r"Retry\(total=0,")
-_REFUSED = re.compile(r"\b(401|403) (?:Client )?Error")
+_DENIED = re.compile(r"\b(401|403) (?:Client )?Error")
 _CAUSED = re.compile(r"The conflict is caused by:\n((?:[ \t]+\S.*\n?)+)")
 _DEPENDS = re.compile(r"(\S+ \S+) depends on (.+)")
 _REQUESTED = re.compile(r"The user requested (\(constraint\) )?(.+)")
@@ -39,21 +39,21 @@ _SETTING = re.compile(r"([^=\s]+?)\s*=\s*(.*)")
 
 @dataclass(frozen=True, slots=True)
 class ConflictSide:
-    """One of the requirements that cannot all be met."""
+    """One of several requirements that contradict each other."""
 
     requirement: str
-    """Such as ``xray<2``; the whole line where it has a form that we do not know."""
+    """Such as ``xray<2``, or the whole line if its format is unknown."""
     package: str | None = None
     """Name and version of the package that needs it, such as ``alpha 1.0``."""
     is_constraint: bool = False
-    """Whether it stands in a file of constraints."""
+    """Whether it comes from a file of constraints."""
     is_requested: bool = False
-    """Whether the project itself asks for it."""
+    """Whether the project itself requires it."""
 
 
-def find_conflict_sides(said: str) -> tuple[ConflictSide, ...]:
-    """Find the sides of a conflict; there are none where it is not for a conflict."""
-    caused = _CAUSED.search(said)
+def find_conflict_sides(output: str) -> tuple[ConflictSide, ...]:
+    """Find the sides of a conflict; empty if the output reports none."""
+    caused = _CAUSED.search(output)
     return tuple(_read_side(line.strip()) for line in caused[1].splitlines()) if caused else ()
 
 
@@ -66,36 +66,36 @@ def _read_side(line: str) -> ConflictSide:
     return ConflictSide(line)
 
 
-def has_too_many_versions(said: str) -> bool:
-    """Tell whether pip gave up because there are too many versions to try."""
-    return "ResolutionTooDeep" in said
+def has_too_many_versions(output: str) -> bool:
+    """Return whether pip gave up because there are too many versions to try."""
+    return "ResolutionTooDeep" in output
 
 
-def find_unmatched_requirement(said: str) -> str | None:
-    """Find the requirement that no file of the index meets."""
-    found = _MISSING.search(said)
+def find_unmatched_requirement(output: str) -> str | None:
+    """Find the requirement that no file in the index satisfies."""
+    found = _MISSING.search(output)
     return found[1] if found else None
 
 
-def has_retried_in_vain(said: str) -> bool:
-    """Tell whether pip has tried the index for the last time."""
-    return _LAST_ATTEMPT.search(said) is not None
+def has_exhausted_retries(output: str) -> bool:
+    """Return whether pip has used up its retries for the index."""
+    return _LAST_ATTEMPT.search(output) is not None
 
 
-def find_refusal(said: str) -> str | None:
-    """Find the HTTP status with which the index refused us."""
-    found = _REFUSED.search(said)
+def find_rejection_status(output: str) -> str | None:
+    """Find the HTTP status with which the index denied access."""
+    found = _DENIED.search(output)
     return found[1] if found else None
 
 
-def find_replaced_file(said: str) -> tuple[str, str] | None:
-    """Find name and version of a package whose file is not the one that a hash names."""
-    found = _OTHER_FILE.search(said)
+def find_replaced_file(output: str) -> tuple[str, str] | None:
+    """Find name and version of a package whose file does not match the locked hash."""
+    found = _OTHER_FILE.search(output)
     return (found[1], found[2]) if found else None
 
 
 def read_settings(listed: str) -> Iterator[tuple[str, str]]:
-    """Read what ``pip config list`` writes: names such as ``global.index-url``, and values."""
+    """Parse ``pip config list``: names such as ``global.index-url``, and values."""
     for line in listed.splitlines():
         if found := _SETTING.fullmatch(line):
             yield found[1], _unquote(found[2])

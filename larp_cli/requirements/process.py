@@ -12,20 +12,20 @@ from larp_cli.errors import CommandFailed
 from larp_cli.system.processes import end_process_group
 
 COMMAND = "larp requirements update"
-"""What the files say that they are made by."""
+"""The command that the header of each lock file names."""
 LONGEST_SECONDS = 1800.0
 _UNWANTED = ("FORCE_COLOR", "CLICOLOR_FORCE")
-"""Variables that would change what a resolver writes."""
+"""Variables that would change the output of a resolver."""
 
 
 class ResolverProcess:
-    """A resolver that was started; its task may follow on standard input."""
+    """A running resolver, which may wait for its arguments on standard input."""
 
     def __init__(self, command: Sequence[str], root: Path) -> None:
         self._process = subprocess.Popen(
             command,
             cwd=root,
-            env=_environment(),
+            env=_make_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -34,14 +34,14 @@ class ResolverProcess:
             start_new_session=True,
         )
 
-    def finish(self, told: str) -> tuple[int, str]:
-        """Wait for its end; returns its exit code and all that it wrote.
+    def finish(self, stdin: str) -> tuple[int, str]:
+        """Send the input and wait; returns the exit code and everything the resolver wrote.
 
         Raises:
-            CommandFailed: It did not end in time.
+            CommandFailed: The resolver did not finish in time.
         """
         try:
-            said, _ = self._process.communicate(told, timeout=LONGEST_SECONDS)
+            output, _ = self._process.communicate(stdin, timeout=LONGEST_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise CommandFailed(
                 f"the resolver did not finish within {LONGEST_SECONDS:g} s",
@@ -49,15 +49,15 @@ class ResolverProcess:
             ) from error
         finally:
             self.end()
-        return self._process.returncode, said
+        return self._process.returncode, output
 
     def end(self) -> None:
-        """End it and everything that it started."""
+        """End the resolver and everything it started."""
         with self._process:
             end_process_group(self._process, signal.SIGTERM)
 
 
-def _environment() -> dict[str, str]:
+def _make_environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
     return {
         **kept,

@@ -1,8 +1,8 @@
-"""Writing several files so that all of them are the new ones, or none.
+"""Write several files, all of them or none.
 
-Each is written beside its place and synced. Then a journal is, which names them: from there
-on they will be the new ones, whatever happens, as the next run finishes what this one could
-not. Without a journal what lies beside is rubbish.
+Write each new file next to its destination and sync it. Then write a journal that lists them.
+From then on the new files will take effect: if this run cannot finish, the next one does.
+Without a journal, the next run removes the new files.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from larp_cli.system.files import sync, write_synced
 
 JOURNAL = Path(".larp-requirements.json")
 WORKSPACE = ".larp-requirements-"
-"""How the directories begin in which files are compiled."""
+"""Prefix of the directories in which files are compiled."""
 SUFFIX = ".larp-new"
 
 type Contents = Mapping[Path, bytes | None]
-"""What stands at paths below the root; None for no file at all."""
+"""Contents by paths below the root; None if the file does not exist."""
 
 
 def publish(root: Path, contents: Contents) -> None:
-    """Bring ``contents`` to their paths below ``root``.
+    """Write ``contents`` to their paths below ``root``.
 
-    A symbolic link stays one, and what it leads to is written; modes are kept.
+    Follow symbolic links, and keep the modes of the files.
 
     Raises:
-        CommandFailed: They could not be written, and are as they were.
-        Stopped: A signal came too late: they are written.
+        CommandFailed: The files could not be written, and are unchanged.
+        Stopped: A signal arrived too late: the files are written.
     """
-    before = {path: _content(root / path) for path in contents}
+    before = {path: _read_content(root / path) for path in contents}
     try:
         _stage(root, contents)
     except OSError as error:
-        raise _as_they_were(error) from error
+        raise _make_unchanged_error(error) from error
     try:
         recover(root)
-    except KeyboardInterrupt as signal:  # too late to go back: what is begun is finished first
+    except KeyboardInterrupt as signal:  # too late to go back: finish first
         recover(root)
-        raise Stopped("both lock files are published", changed=True) from signal
+        raise Stopped("both lock files are written", changed=True) from signal
     except OSError as error:
-        _take_back(root, before)
-        raise _as_they_were(error) from error
+        _restore(root, before)
+        raise _make_unchanged_error(error) from error
 
 
 def recover(root: Path) -> bool:
-    """Finish what an earlier run has begun, and remove what it left; tells whether it had.
+    """Finish what an earlier run began, and remove its journal; False if there is none.
 
     Raises:
         OSError: It cannot be finished.
@@ -61,13 +61,9 @@ def recover(root: Path) -> bool:
     if not journal.exists():
         return False
     sync(root)
-    entries = [((root / path).resolve(), digest) for path, digest in _entries(journal)]
-    for place, digest in entries:  # with nothing between them that might fail
-        with suppress(FileNotFoundError):
-            if digest is None:
-                place.unlink()
-            elif _digest(_beside(place).read_bytes()) == digest:
-                os.replace(_beside(place), place)
+    entries = [((root / path).resolve(), digest) for path, digest in _read_journal(journal)]
+    for place, digest in entries:  # do nothing else in this loop that might fail
+        _move_into_place(place, digest)
     for directory in {place.parent for place, _ in entries if place.parent.exists()}:
         sync(directory)
     journal.unlink(missing_ok=True)
@@ -75,48 +71,68 @@ def recover(root: Path) -> bool:
     return True
 
 
-def sweep(root: Path, paths: tuple[Path, ...]) -> None:
-    """Remove what a run that was killed has left; for one that has no journal."""
+def _move_into_place(place: Path, digest: str | None) -> None:
+    """Replace a file by its staged version; with None, remove it."""
+    with suppress(FileNotFoundError):
+        if digest is None:
+            place.unlink()
+        elif _hash(_staging_path(place).read_bytes()) == digest:
+            os.replace(_staging_path(place), place)
+
+
+def remove_leftovers(root: Path, paths: tuple[Path, ...]) -> None:
+    """Remove the staged files and directories of a killed run that wrote no journal."""
     for path in (*paths, JOURNAL):
         with suppress(OSError):
-            _beside((root / path).resolve()).unlink(missing_ok=True)
+            _staging_path((root / path).resolve()).unlink(missing_ok=True)
     for directory in root.glob(f"{WORKSPACE}*"):
         shutil.rmtree(directory, ignore_errors=True)
 
 
 def is_interrupted(root: Path) -> bool:
-    """Look whether a run was killed while it published."""
+    """Return whether a run was killed while it wrote the files."""
     return (root / JOURNAL).exists()
 
 
 def _stage(root: Path, contents: Contents) -> None:
-    """Write everything beside its place, and the journal last."""
-    journal = root / JOURNAL
-    is_first = not journal.exists()
+    """Write the new files next to their destinations, and the journal last."""
+    is_first = not (root / JOURNAL).exists()
     places = {(root / path).resolve(): content for path, content in contents.items()}
-    entries = [
-        (str(path), None if content is None else _digest(content))
-        for path, content in contents.items()
-    ]
     try:
-        for place, content in places.items():
-            if content is not None:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                write_synced(_beside(place), content, like=place)
-                sync(place.parent)
-        write_synced(_beside(journal), json.dumps(entries).encode())
-        os.replace(_beside(journal), journal)
+        _write_staged(places)
+        _write_journal(root / JOURNAL, contents)
     except BaseException:
-        # The journal goes first: without the files that it names it would be half a promise.
-        for path in (*([journal] if is_first else []), *map(_beside, (*places, journal))):
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+        _unstage(root / JOURNAL, tuple(places), is_first=is_first)
         raise
 
 
-def _take_back(root: Path, before: Contents) -> None:
-    """Undo the renames that were made before one failed."""
-    changed = {path: old for path, old in before.items() if _content(root / path) != old}
+def _write_staged(places: Contents) -> None:
+    for place, content in places.items():
+        if content is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_synced(_staging_path(place), content, like=place)
+            sync(place.parent)
+
+
+def _write_journal(journal: Path, contents: Contents) -> None:
+    entries = [
+        (str(path), None if content is None else _hash(content))
+        for path, content in contents.items()
+    ]
+    write_synced(_staging_path(journal), json.dumps(entries).encode())
+    os.replace(_staging_path(journal), journal)
+
+
+def _unstage(journal: Path, places: tuple[Path, ...], *, is_first: bool) -> None:
+    """Remove the staged files, and first the journal, which must not list missing files."""
+    for path in (*([journal] if is_first else []), *map(_staging_path, (*places, journal))):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _restore(root: Path, before: Contents) -> None:
+    """Write the old contents back where only some files could be replaced."""
+    changed = {path: old for path, old in before.items() if _read_content(root / path) != old}
     try:
         _stage(root, changed)
         recover(root)
@@ -127,18 +143,18 @@ def _take_back(root: Path, before: Contents) -> None:
         )
         failure.changed = True
         raise failure from error
-    sweep(root, tuple(before))
+    remove_leftovers(root, tuple(before))
 
 
-def _as_they_were(error: OSError) -> CommandFailed:
+def _make_unchanged_error(error: OSError) -> CommandFailed:
     return CommandFailed(
         f"cannot write the lock files, and left them unchanged: {error.strerror}",
         hint="free disk space or fix the permissions, then: larp requirements update",
     )
 
 
-def _entries(journal: Path) -> Iterator[tuple[Path, str | None]]:
-    """Read a journal, of which nothing is believed: it may have come with a repository."""
+def _read_journal(journal: Path) -> Iterator[tuple[Path, str | None]]:
+    """Read the valid entries of a journal, which may come from an untrusted repository."""
     try:
         entries = json.loads(journal.read_text(encoding="utf-8"))
     except ValueError:
@@ -151,16 +167,17 @@ def _entries(journal: Path) -> Iterator[tuple[Path, str | None]]:
                     yield path, digest
 
 
-def _content(path: Path) -> bytes | None:
+def _read_content(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except FileNotFoundError:
         return None
 
 
-def _beside(place: Path) -> Path:
+def _staging_path(place: Path) -> Path:
+    """Return where a file is written before it replaces the one at ``place``."""
     return place.with_name(f".{place.name}{SUFFIX}")
 
 
-def _digest(content: bytes) -> str:
+def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()

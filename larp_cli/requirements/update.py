@@ -1,4 +1,4 @@
-"""Compile both lock files, check them, and publish both or neither."""
+"""Compile both lock files, check them, and write both or neither."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
-from larp_cli.errors import CommandFailed, ConfigurationError
+from larp_cli.errors import CommandFailed, ConfigurationError, LarpError, Stopped
 from larp_cli.requirements.compiler import CompileOptions, Compiler
-from larp_cli.requirements.exclusive import exclusive
 from larp_cli.requirements.index import PrivateWords
-from larp_cli.requirements.lockfile import LockFile, Unreadable, difference, parse
+from larp_cli.requirements.lockfile import LockFile, UnreadableLockFile, compare_lock_files, parse
 from larp_cli.requirements.pair import Pair, compile_pair
 from larp_cli.requirements.project import LockedProject, read_project
+from larp_cli.requirements.project_lock import lock_project
 from larp_cli.requirements.publish import is_interrupted, publish
-from larp_cli.requirements.verify import pair_findings, text_findings
+from larp_cli.requirements.verify import find_pair_faults, find_private_text
 from larp_cli.results import LockFileDiff, LockFinding, RequirementsRolledBack, RequirementsUpdated
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from larp_cli.requirements.backups import Backups
 
 type Texts = Mapping[str, str | None]
-"""The files by the names of the targets; None where there is none."""
+"""The texts of the files by the names of the targets; None if a file does not exist."""
 
 
 def update(
@@ -37,36 +37,36 @@ def update(
     keep: int,
     dry_run: bool,
 ) -> RequirementsUpdated:
-    """Bring both lock files up to what ``pyproject.toml`` asks for.
+    """Compile both lock files from ``pyproject.toml``.
 
-    Up to ``keep`` backups of the old files are kept, none with 0. ``dry_run`` writes nothing.
+    Keeps up to ``keep`` backups of the old files, none with 0. ``dry_run`` writes nothing.
 
     Raises:
-        ConfigurationError: ``pyproject.toml`` is wrong, or nothing can be written.
-        Locked: Another update is at work.
-        CommandFailed: It cannot be resolved, or what was resolved breaks an invariant; the
-            files are as they were.
+        ConfigurationError: ``pyproject.toml`` is invalid, or the project cannot be written.
+        Locked: Another update is running.
+        CommandFailed: The requirements cannot be resolved, or the result is not valid; the
+            files are unchanged.
     """
     began = time.monotonic()
     project = read_project(root)
     if dry_run and is_interrupted(project.root):
         observer.note("an update was killed while it wrote the files; the next update finishes it")
-    with nullcontext() if dry_run else exclusive(project, observer):
+    with nullcontext() if dry_run else lock_project(project, observer):
         if keep > 0 and not dry_run:
             backups.prepare()
-        before = old_texts(project)
+        before = read_texts(project)
         inside = None if dry_run else project.root
         pair = _resolve(project, observer, options, before, inside)
         is_written = before != pair.texts and not dry_run
         backup = None
         if is_written:
             observer.started("writing both files")
-            backup = _put(project, before, pair.texts, backups, keep)
+            backup = _replace_files(project, before, pair.texts, backups, keep)
     return RequirementsUpdated(
         project=project.root,
         backend=options.backend.value,
         order=pair.order,
-        files=differences(project, before, pair.texts),
+        files=compare_files(project, before, pair.texts),
         notes=pair.notes,
         written=is_written,
         backup=backup,
@@ -81,89 +81,95 @@ def _resolve(
     before: Texts,
     inside: Path | None,
 ) -> Pair:
-    """Resolve both files, in a directory ``inside`` or in the system's place for such."""
+    """Compile both files in a temporary directory below ``inside``, and check them."""
     with (
         PrivateWords(project.root) as private,
         closing(Compiler(project, private, options)) as compiler,
     ):
         pair = compile_pair(project, observer, options, compiler, before, inside=inside)
-        _require_sound(project, pair, options, private)
+        _refuse_invalid(project, pair, options, private)
     return pair
 
 
 def roll_back(
     root: Path, observer: Observer, *, which: str | None, backups: Backups, keep: int
 ) -> RequirementsRolledBack:
-    """Put the files of a backup back; what is replaced becomes a backup itself.
+    """Restore the files of a backup, and back up the ones they replace.
 
     Raises:
-        ConfigurationError: There is no such backup, or it is of other files.
-        Locked: An update is at work.
-        CommandFailed: They cannot be written, and are as they were.
+        ConfigurationError: There is no such backup, or it contains other files.
+        Locked: An update is running.
+        CommandFailed: The files cannot be written, and are unchanged.
     """
     project = read_project(root)
-    with exclusive(project, observer):
+    with lock_project(project, observer):
         name, texts = backups.load(which)
-        other = [path for target in project.targets if (path := str(target.path)) not in texts]
-        if other:
-            raise ConfigurationError(
-                f"the backup {name} contains other files: it has no {other[0]}",
-                hint="larp requirements update",
-            )
-        before = old_texts(project)
-        after = {target.name: texts[str(target.path)] for target in project.targets}
+        after = _select_files(project, name, texts)
+        before = read_texts(project)
         differs = before != after
         way_back = None
-        if differs:  # one is kept for the way back, whatever --keep says
-            way_back = _put(project, before, after, backups, max(keep, 2))
+        if differs:  # keep at least the backup for undoing this, whatever --keep says
+            way_back = _replace_files(project, before, after, backups, max(keep, 2))
     return RequirementsRolledBack(
         project=project.root,
         backup=name,
-        files=differences(project, before, after),
+        files=compare_files(project, before, after),
         written=differs,
         way_back=way_back,
     )
 
 
-def old_texts(project: LockedProject) -> dict[str, str | None]:
-    """Read the files as they are, by the names of the targets, with their own line ends.
+def _select_files(project: LockedProject, backup: str, texts: Texts) -> Texts:
+    """Return the texts of a backup by the names of the targets."""
+    missing = [str(item.path) for item in project.targets if str(item.path) not in texts]
+    if missing:
+        raise ConfigurationError(
+            f"the backup {backup} contains other files: it has no {missing[0]}",
+            hint="larp requirements update",
+        )
+    return {target.name: texts[str(target.path)] for target in project.targets}
+
+
+def read_texts(project: LockedProject) -> dict[str, str | None]:
+    """Read the current files, by the names of the targets, with their line endings.
 
     Raises:
-        ConfigurationError: One of them is not text, or cannot be read.
+        ConfigurationError: A file is not text, or cannot be read.
     """
-    texts: dict[str, str | None] = {}
-    for target in project.targets:
-        try:
-            with (project.root / target.path).open(encoding="utf-8", newline="") as file:
-                texts[target.name] = file.read()
-        except FileNotFoundError:
-            texts[target.name] = None
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise ConfigurationError(
-                f"{target.path} cannot be read: {why}",
-                hint="move it away, then: larp requirements update",
-            ) from error
-    return texts
+    return {target.name: _read_text(project.root, target.path) for target in project.targets}
 
 
-def differences(project: LockedProject, before: Texts, after: Texts) -> tuple[LockFileDiff, ...]:
-    """Say what is different in each file."""
+def _read_text(root: Path, path: Path) -> str | None:
+    try:
+        with (root / path).open(encoding="utf-8", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(
+            f"{path} cannot be read: {reason}",
+            hint="move it away, then: larp requirements update",
+        ) from error
+
+
+def compare_files(project: LockedProject, before: Texts, after: Texts) -> tuple[LockFileDiff, ...]:
+    """List the changes in each file."""
     return tuple(
-        difference(
+        compare_lock_files(
             target,
-            _parsed(before[target.name]),
-            _parsed(after[target.name]),
+            _try_parse(before[target.name]),
+            _try_parse(after[target.name]),
             rewritten=before[target.name] != after[target.name],
         )
         for target in project.targets
     )
 
 
-def _put(
+def _replace_files(
     project: LockedProject, before: Texts, after: Texts, backups: Backups, keep: int
 ) -> str | None:
-    """Publish the texts; returns the backup of those that were there."""
+    """Back up the old files and write the new ones; returns the name of the backup."""
     paths = {target.name: target.path for target in project.targets}
     old = {str(paths[name]): text for name, text in before.items()}
     backup = backups.save(old) if keep > 0 else None
@@ -173,7 +179,8 @@ def _put(
         }
         publish(project.root, contents)
     except BaseException as error:
-        if backup is not None and not getattr(error, "changed", False):
+        is_changed = isinstance(error, LarpError | Stopped) and error.changed
+        if backup is not None and not is_changed:
             backups.drop(backup)
         raise
     if backup is not None:
@@ -181,23 +188,23 @@ def _put(
     return backup
 
 
-def _require_sound(
+def _refuse_invalid(
     project: LockedProject, pair: Pair, options: CompileOptions, private: PrivateWords
 ) -> None:
     findings: list[LockFinding] = []
     for target in project.targets:
-        findings += text_findings(target, pair.texts[target.name], private.words())
-    findings += pair_findings(project, *pair.parsed, hashes=options.hashes)
+        findings += find_private_text(target, pair.texts[target.name], private.list_words())
+    findings += find_pair_faults(project, *pair.parsed, hashes=options.hashes)
     if findings:
-        told = "; ".join(list(dict.fromkeys(finding.message for finding in findings))[:5])
+        messages = list(dict.fromkeys(finding.message for finding in findings))
         raise CommandFailed(
-            f"the resolved files are not valid, and nothing was changed: {told}",
+            f"the resolved files are not valid, and nothing was changed: {'; '.join(messages[:5])}",
             hint="check whether pyproject.toml refers to a path or a URL",
         )
 
 
-def _parsed(text: str | None) -> LockFile | None:
+def _try_parse(text: str | None) -> LockFile | None:
     try:
         return None if text is None else parse(text)
-    except Unreadable:
+    except UnreadableLockFile:
         return None

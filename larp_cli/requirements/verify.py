@@ -1,4 +1,4 @@
-"""The invariants of a pair of lock files: what must hold before they are published."""
+"""Find faults in a pair of lock files, before larp writes them and whenever it checks them."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from larp_cli.requirements.project import LockedProject, Target
 from larp_cli.results import LockFinding
 
 _CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://\S*@", re.IGNORECASE)
-_PLACE = re.compile(r"(?:^|[\s=@(])(?:/[\w.]|[A-Za-z]:\\|file:/)")
-"""A path of this machine."""
+_LOCAL_PATH = re.compile(r"(?:^|[\s=@(])(?:/[\w.]|[A-Za-z]:\\|file:/)")
+"""A path on this machine."""
 _PIN = re.compile(r"[\w.-]+==[\w.+!-]+(?: ;.*)?|--hash=\w+:[0-9a-f]+")
 _NEEDED_BY = re.compile(r"#\s+(?:via )?[\w.-]+(?: \(pyproject\.toml\))?")
 """An annotation that names a package."""
 
 
-def pair_findings(
+def find_pair_faults(
     project: LockedProject, main: LockFile, dev: LockFile, *, hashes: bool | None
 ) -> Iterator[LockFinding]:
-    """Go through what is wrong with a pair.
+    """Find faults in each file, and pins of main that dev lacks or has at another version.
 
-    ``hashes`` says whether every pin, or none, has to have them; None asks only that it be
-    all or none.
+    ``hashes`` says whether pins must have hashes; None accepts files with or without them,
+    but not a mixture.
     """
-    for target, locked in ((project.main, main), (project.dev, dev)):
-        yield from _file_findings(target, locked, hashes=hashes)
+    yield from _find_file_faults(project.main, main, hashes=hashes)
+    yield from _find_file_faults(project.dev, dev, hashes=hashes)
     for name, pin in main.pins.items():
         other = dev.pins.get(name)
         if other is None:
@@ -44,29 +44,35 @@ def pair_findings(
             )
 
 
-def _file_findings(
+def _find_file_faults(
     target: Target, locked: LockFile, *, hashes: bool | None
 ) -> Iterator[LockFinding]:
     for option in locked.options:
-        told = option.split("=")[0].split()[0]
-        message = f"{target.path} has the option {told}, which belongs to one machine"
+        name = option.split("=")[0].split()[0]
+        message = f"{target.path} has the option {name}, which is specific to one machine"
         yield LockFinding(code="unsafe", message=message)
     for pin in locked.pins.values():
         if pin.version is None:
             message = f"{target.path} does not pin {pin.name} to one version"
             yield LockFinding(code="unsafe", message=message)
-    with_hashes = [pin for pin in locked.pins.values() if pin.hashes]
-    wanted = bool(with_hashes) if hashes is None else hashes
-    if wanted and len(with_hashes) < len(locked.pins):
-        first = next(pin.name for pin in locked.pins.values() if not pin.hashes)
-        message = f"{target.path} has no hash of {first}, so pip will refuse it"
+    yield from _find_missing_hash(target, locked, hashes=hashes)
+
+
+def _find_missing_hash(
+    target: Target, locked: LockFile, *, hashes: bool | None
+) -> Iterator[LockFinding]:
+    without = [pin.name for pin in locked.pins.values() if not pin.hashes]
+    if hashes is None:
+        hashes = len(without) < len(locked.pins)
+    if hashes and without:
+        message = f"{target.path} has no hash for {without[0]}, so pip will reject it"
         yield LockFinding(code="hashes", message=message)
 
 
-def text_findings(target: Target, text: str, private: tuple[str, ...]) -> Iterator[LockFinding]:
-    """Look for what names this machine, its index or a password, anywhere in the text.
+def find_private_text(target: Target, text: str, private: tuple[str, ...]) -> Iterator[LockFinding]:
+    """Find paths on this machine, and names and passwords of an index.
 
-    Not in pins and hashes: a password may well be the name of a package, or four digits.
+    Skip pins and hashes: a password may equal a package name, or be four digits.
     """
     for line in text.splitlines():
         bare = line.removesuffix("\\").strip()
@@ -75,37 +81,41 @@ def text_findings(target: Target, text: str, private: tuple[str, ...]) -> Iterat
         if _CREDENTIALS.search(bare) or any(word in bare for word in private):
             message = f"{target.path} would name a private index"
             yield LockFinding(code="unsafe", message=message)
-        elif _PLACE.search(bare):
-            message = f"{target.path} would name a path of this machine"
+        elif _LOCAL_PATH.search(bare):
+            message = f"{target.path} would contain a path on this machine"
             yield LockFinding(code="unsafe", message=message)
 
 
-def wanted_findings(target: Target, locked: LockFile) -> Iterator[LockFinding]:
-    """Hold a file against what ``pyproject.toml`` asks for, without an index."""
+def find_mismatches(target: Target, locked: LockFile) -> Iterator[LockFinding]:
+    """Compare a file with ``pyproject.toml`` and with its own fingerprints, without an index."""
     if target.fingerprint is not None and locked.inputs != target.fingerprint:
         message = f"pyproject.toml has changed since {target.path} was compiled"
         if locked.inputs is None:
             message = f"{target.path} does not say what it was compiled from"
         yield LockFinding(code="stale", message=message)
     if not locked.intact:
-        told = "has other pins than were written" if locked.intact is False else "is not larp's own"
-        yield LockFinding(code="edited", message=f"{target.path} {told}")
+        fault = "was edited by hand" if locked.intact is False else "was not written by larp"
+        yield LockFinding(code="edited", message=f"{target.path} {fault}")
+    yield from _find_unsatisfied(target, locked)
+
+
+def _find_unsatisfied(target: Target, locked: LockFile) -> Iterator[LockFinding]:
     for item in target.wanted:
         if item.marker is not None and not item.marker.evaluate({"extra": ""}):
             continue
         pin = locked.pins.get(canonicalize_name(item.name))
         if pin is None:
-            message = f"{target.path} has no {item.name}, which pyproject.toml asks for"
+            message = f"{target.path} has no {item.name}, which pyproject.toml requires"
             yield LockFinding(code="unsatisfied", message=message)
-        elif pin.version is not None and not _fits(item.specifier, pin.version):
+        elif pin.version is not None and not _satisfies(pin.version, item.specifier):
             yield LockFinding(
                 code="unsatisfied",
                 message=f"{target.path} pins {item.name} {pin.version},"
-                f" and pyproject.toml asks for {item.specifier}",
+                f" but pyproject.toml requires {item.specifier}",
             )
 
 
-def _fits(specifier: SpecifierSet, version: str) -> bool:
+def _satisfies(version: str, specifier: SpecifierSet) -> bool:
     try:
         return specifier.contains(version, prereleases=True)
     except InvalidVersion:

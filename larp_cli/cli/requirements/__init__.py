@@ -1,4 +1,4 @@
-"""``larp requirements``: the two lock files."""
+"""``larp requirements``: lock dependencies in two files."""
 
 from larp_cli.cli.commands import group, new_app
 

@@ -31,7 +31,7 @@ def check(
       larp requirements check --json
       larp requirements check --resolve
     """
-    from larp_cli.requirements.check import check as look
+    from larp_cli.requirements.check import check as check_lock_files
 
     larp: Context = ctx.obj
     options = None
@@ -39,4 +39,4 @@ def check(
         from larp_cli.requirements.compiler import Backend, CompileOptions
 
         options = CompileOptions(backend=Backend(backend))
-    larp.answer(look(project, larp.observer, resolve=options))
+    larp.answer(check_lock_files(project, larp.observer, resolve=options))

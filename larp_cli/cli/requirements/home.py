@@ -1,4 +1,4 @@
-"""Where the backups of lock files are, whatever else the settings say."""
+"""Find the directory for backups of lock files, even if other settings are invalid."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from larp_cli.cli.context import Context
 
 
-def larp_home(larp: Context) -> Path:
-    """Return LARP_HOME, also in a project whose ``.env`` is not meant for larp.
+def find_larp_home(larp: Context) -> Path:
+    """Return LARP_HOME, even if the project's ``.env`` has settings that larp rejects.
 
-    ``DEBUG=release`` or a ``DATABASE_URL`` of another kind is no fault there: locking
-    dependencies needs neither.
+    A ``.env`` for another program may contain ``DEBUG=release`` or the URL of another kind of
+    database. Locking dependencies needs neither.
     """
     from larp_cli.settings import Reading, SettingsInvalid, inspect_settings, read_sources
 

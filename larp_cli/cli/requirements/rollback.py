@@ -34,10 +34,10 @@ def rollback(
       larp requirements rollback
       larp requirements rollback 20261125T1930
     """
-    from larp_cli.cli.requirements.home import larp_home
+    from larp_cli.cli.requirements.home import find_larp_home
     from larp_cli.requirements.backups import Backups
     from larp_cli.requirements.update import roll_back
 
     larp: Context = ctx.obj
-    backups = Backups(partial(larp_home, larp), project)
+    backups = Backups(partial(find_larp_home, larp), project)
     larp.answer(roll_back(project, larp.observer, which=which, backups=backups, keep=keep))

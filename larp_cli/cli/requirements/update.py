@@ -16,7 +16,7 @@ app = new_app()
 
 @dataclass(frozen=True, slots=True)
 class UpdateOptions:
-    """What the command line says about an update."""
+    """The options of ``larp requirements update``."""
 
     project: ProjectDirectory = HERE
     upgrade: Annotated[bool, typer.Option("--upgrade", "-U", help="Upgrade every package.")] = False
@@ -54,7 +54,7 @@ def update(ctx: typer.Context, options: UpdateOptions) -> None:
       larp requirements update -P typer -P rich
       larp requirements update --upgrade --project ../service
     """
-    from larp_cli.cli.requirements.home import larp_home
+    from larp_cli.cli.requirements.home import find_larp_home
     from larp_cli.requirements.backups import Backups
     from larp_cli.requirements.compiler import Backend, CompileOptions
     from larp_cli.requirements.update import update as compile_and_publish
@@ -71,7 +71,7 @@ def update(ctx: typer.Context, options: UpdateOptions) -> None:
             options.project,
             larp.observer,
             options=compiling,
-            backups=Backups(partial(larp_home, larp), options.project),
+            backups=Backups(partial(find_larp_home, larp), options.project),
             keep=options.keep,
             dry_run=options.dry_run,
         )

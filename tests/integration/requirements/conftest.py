@@ -1,4 +1,4 @@
-"""Wheels and a project, for everything that really resolves."""
+"""Wheels and a project, for tests that run a real resolver."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.requirements import LockableProject, make_wheels, offline
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Directory of all wheels that there are."""
+    """Directory with all wheels of the tests."""
     return make_wheels(tmp_path_factory.mktemp("wheels"))
 
 
 @pytest.fixture(scope="session")
 def resolver_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Directory in which pip and uv keep what they like."""
+    """Cache directory of pip and uv."""
     return tmp_path_factory.mktemp("cache")
 
 
@@ -25,7 +25,7 @@ def resolver_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def resolving(
     monkeypatch: pytest.MonkeyPatch, isolated: None, wheels: Path, resolver_cache: Path
 ) -> None:
-    """Let every resolver find the wheels and nothing else."""
+    """Make the resolvers find these wheels and nothing else."""
     for name, value in offline(wheels, resolver_cache).items():
         monkeypatch.setenv(name, value)
 

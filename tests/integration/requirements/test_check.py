@@ -1,4 +1,4 @@
-"""``larp requirements check``: offline, and by reading alone."""
+"""``larp requirements check``: offline and read-only."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DEV = [*MAIN, "xray==1.5"]
 
 @pytest.fixture
 def locked(project: LockableProject) -> LockableProject:
-    """A project whose files fit."""
+    """A project with matching lock files."""
     project.wants("click>=8", "web", dev=["xray<2", "click<8.2"], more="# a comment")
     return project.locked(MAIN, DEV, hashes=True)
 
 
 def codes(larp: Larp) -> set[str]:
-    """Check, and return the codes of what was found."""
+    """Check, and return the codes of the findings."""
     outcome = larp("requirements", "check", "--json")
     found = {item["code"] for item in outcome.result["findings"]}
     assert outcome.exit_code == (ExitCode.NEGATIVE if found else ExitCode.OK)
@@ -31,8 +31,8 @@ def codes(larp: Larp) -> set[str]:
     return found
 
 
-def test_files_that_fit_are_fine(larp: Larp, locked: LockableProject) -> None:
-    """The answer is yes, in one line."""
+def test_matching_files_pass(larp: Larp, locked: LockableProject) -> None:
+    """The command exits with 0 and says so in one line."""
     outcome = larp("requirements", "check")
 
     assert outcome.exit_code == ExitCode.OK
@@ -48,7 +48,7 @@ def test_files_that_fit_are_fine(larp: Larp, locked: LockableProject) -> None:
         ('version = "1"', 'version = "2"'),
     ],
 )
-def test_what_asks_for_the_same_is_no_change(
+def test_equal_requirements_are_not_a_change(
     larp: Larp, locked: LockableProject, old: str, new: str
 ) -> None:
     """Comments, order, spelling and other tables of pyproject.toml do not count."""
@@ -68,10 +68,10 @@ def test_what_asks_for_the_same_is_no_change(
         ('version = "1"', "version = '1'\nrequires-python = '>=3.13'", set()),
     ],
 )
-def test_what_asks_for_something_else_is_a_change(
+def test_changed_requirements_make_the_files_stale(
     larp: Larp, locked: LockableProject, old: str, new: str, more: set[str]
 ) -> None:
-    """A requirement that is added, removed or changed makes the files stale."""
+    """Adding, removing or changing a requirement is reported."""
     locked.change("pyproject.toml", old, new)
 
     assert codes(larp) == {"stale", *more}
@@ -96,10 +96,10 @@ def test_what_asks_for_something_else_is_a_change(
         ("main", "larp-pins", "pins", {"edited"}),
     ],
 )
-def test_files_that_were_edited_are_found_out(
+def test_edited_files_are_found(
     larp: Larp, locked: LockableProject, names: str, old: str, new: str, expected: set[str]
 ) -> None:
-    """Whatever is changed in a lock file by hand, but for comments, is told."""
+    """Any manual change in a lock file is reported, except in comments."""
     for name, path in (("main", "requirements.txt"), ("dev", "requirements-dev.txt")):
         if names in (name, "both"):
             if old.startswith("#\n"):
@@ -113,7 +113,7 @@ def test_files_that_were_edited_are_found_out(
 
 
 def test_a_missing_hash_is_found(larp: Larp, locked: LockableProject) -> None:
-    """One pin without a hash among others with one is what pip refuses."""
+    """A single pin without a hash is reported, because pip rejects the file."""
     lines = locked.main.splitlines(keepends=True)
     at = next(i for i, line in enumerate(lines) if line.startswith("web=="))
     locked.write("requirements.txt", "".join([*lines[:at], "web==2.0\n", *lines[at + 2 :]]))
@@ -131,10 +131,10 @@ def test_a_missing_hash_is_found(larp: Larp, locked: LockableProject) -> None:
         (None, {"missing"}),
     ],
 )
-def test_files_that_are_none_are_told(
+def test_invalid_files_are_reported(
     larp: Larp, locked: LockableProject, content: bytes | None, expected: set[str]
 ) -> None:
-    """Empty, binary and missing files end in an answer, not in a traceback."""
+    """Empty, binary and missing files are findings, not crashes."""
     path = locked.root / "requirements.txt"
     path.unlink()
     if content is not None:
@@ -143,23 +143,23 @@ def test_files_that_are_none_are_told(
     assert codes(larp) == expected
 
 
-def test_a_directory_in_the_place_of_a_file_is_told(larp: Larp, locked: LockableProject) -> None:
-    """It cannot be read."""
+def test_a_directory_instead_of_a_file_is_reported(larp: Larp, locked: LockableProject) -> None:
+    """A directory is reported as unreadable."""
     (locked.root / "requirements.txt").unlink()
     (locked.root / "requirements.txt").mkdir()
 
     assert codes(larp) == {"unreadable"}
 
 
-def test_line_ends_of_another_system_are_told(larp: Larp, locked: LockableProject) -> None:
-    """CRLF would be written anew by the next update."""
+def test_crlf_line_endings_are_reported(larp: Larp, locked: LockableProject) -> None:
+    """CRLF is reported, because the next update would write LF."""
     locked.write("requirements.txt", locked.main.replace("\n", "\r\n"))
 
     assert codes(larp) == {"line_ends"}
 
 
-def test_a_killed_update_is_told(larp: Larp, locked: LockableProject) -> None:
-    """A journal that nobody has finished makes the answer a no, and stays."""
+def test_a_killed_update_is_reported(larp: Larp, locked: LockableProject) -> None:
+    """The journal of a killed update is a finding, and stays."""
     locked.write(".larp-requirements.json", "[]")
 
     assert codes(larp) == {"interrupted"}
@@ -184,7 +184,7 @@ os._exit(main(["requirements", "check"]))
 """
 
 
-def test_it_reads_and_nothing_else(locked: LockableProject) -> None:
+def test_it_only_reads(locked: LockableProject) -> None:
     """The check starts no process, opens no socket and writes no file."""
     done = subprocess.run([sys.executable, "-c", WATCHED], capture_output=True, text=True)
 
@@ -192,8 +192,8 @@ def test_it_reads_and_nothing_else(locked: LockableProject) -> None:
 
 
 @pytest.mark.usefixtures("resolving")
-def test_resolving_anew_compares_with_the_index(larp: Larp, project: LockableProject) -> None:
-    """--resolve finds what reading cannot: a requirement of a requirement that is not met."""
+def test_resolving_again_compares_with_the_index(larp: Larp, project: LockableProject) -> None:
+    """--resolve finds an unmet requirement of a requirement, which reading cannot."""
     project.wants("web", dev=["click"])
     larp("requirements", "update")
     fine = larp("requirements", "check", "--resolve", "--json")

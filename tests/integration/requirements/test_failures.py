@@ -1,4 +1,4 @@
-"""What goes wrong with ``larp requirements update``, and what is left then: the old files."""
+"""Failures of ``larp requirements update``, which leave the old files unchanged."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.usefixtures("resolving")
 
 @pytest.fixture
 def locked(project: LockableProject) -> LockableProject:
-    """A project whose files must stay as they are."""
+    """A project with lock files that must not change."""
     return project.wants("click").locked(["click==8.0"], ["click==8.0"])
 
 
-def test_a_conflict_is_told_from_both_sides(larp: Larp, locked: LockableProject) -> None:
-    """Who needs what of whom stands in one sentence, and the old files stay."""
+def test_a_conflict_names_both_sides(larp: Larp, locked: LockableProject) -> None:
+    """The error says which package needs which version."""
     before = locked.main, locked.dev
     locked.wants("alpha==1.0", dev=["beta"])
 
@@ -39,7 +39,7 @@ def test_a_conflict_is_told_from_both_sides(larp: Larp, locked: LockableProject)
 
 
 def test_a_package_that_does_not_exist_is_named(larp: Larp, locked: LockableProject) -> None:
-    """It is no conflict, and so the other order is not tried."""
+    """The error names the package, and larp does not try the other order."""
     before = locked.main, locked.dev
     locked.wants("nonesuch>=3", dev=["click"])
 
@@ -52,8 +52,8 @@ def test_a_package_that_does_not_exist_is_named(larp: Larp, locked: LockableProj
     assert (locked.main, locked.dev) == before
 
 
-def test_an_index_that_does_not_answer_is_told(larp: Larp, locked: LockableProject) -> None:
-    """Without a network the message says so, and not that a package is missing."""
+def test_an_unreachable_index_is_reported(larp: Larp, locked: LockableProject) -> None:
+    """Without a network, the error does not claim that a package is missing."""
     before = locked.main, locked.dev
     dead = {
         "PIP_NO_INDEX": "0",
@@ -72,10 +72,10 @@ def test_an_index_that_does_not_answer_is_told(larp: Larp, locked: LockableProje
 
 
 @pytest.mark.parametrize("backend", ["pip-tools", "uv"])
-def test_an_index_that_wants_a_password_is_told(
+def test_a_missing_password_is_reported(
     larp: Larp, locked: LockableProject, monkeypatch: pytest.MonkeyPatch, wheels: Path, backend: str
 ) -> None:
-    """It is the index that refuses us; the package may well be there."""
+    """The error says that the index rejected the request, not that a package is missing."""
     monkeypatch.delenv("UV_OFFLINE")
     monkeypatch.delenv("UV_FIND_LINKS")
     with serving(wheels, "larp:sesame") as index:
@@ -90,10 +90,8 @@ def test_an_index_that_wants_a_password_is_told(
     assert "127.0.0.1" not in outcome.stderr
 
 
-def test_another_file_of_the_same_version_is_an_alarm(
-    larp: Larp, locked: LockableProject, tmp_path: Path
-) -> None:
-    """Where a file at the index is not the one whose hash is locked, nothing goes on by itself."""
+def test_a_replaced_file_is_an_error(larp: Larp, locked: LockableProject, tmp_path: Path) -> None:
+    """If a file in the index does not match the locked hash, only -P accepts it."""
     make_wheel(tmp_path / "wheels", "click", "8.0")
     here = {"PIP_FIND_LINKS": str(tmp_path / "wheels")}
     locked.locked(["click==8.0"], ["click==8.0"], hashes=True)
@@ -109,10 +107,10 @@ def test_another_file_of_the_same_version_is_an_alarm(
 
 
 @pytest.mark.parametrize("command", ["update", "check", "rollback"])
-def test_a_broken_project_is_told_before_anything_is_done(
+def test_an_invalid_project_is_rejected_first(
     larp: Larp, project: LockableProject, command: str
 ) -> None:
-    """A pyproject.toml that is no TOML ends each command with 4."""
+    """If pyproject.toml is not valid TOML, each command exits with 4."""
     project.write("pyproject.toml", "[project\n")
 
     outcome = larp("requirements", command)
@@ -123,8 +121,8 @@ def test_a_broken_project_is_told_before_anything_is_done(
     assert project.names() == {"pyproject.toml"}
 
 
-def test_a_file_that_is_no_text_is_left_alone(larp: Larp, locked: LockableProject) -> None:
-    """A binary file in the place of a lock file is not overwritten."""
+def test_a_binary_file_is_not_overwritten(larp: Larp, locked: LockableProject) -> None:
+    """A binary file at the path of a lock file stays as it is."""
     (locked.root / "requirements.txt").write_bytes(b"\xff\x00\xfe")
 
     outcome = larp("requirements", "update")
@@ -135,8 +133,8 @@ def test_a_file_that_is_no_text_is_left_alone(larp: Larp, locked: LockableProjec
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_told(larp: Larp, locked: LockableProject) -> None:
-    """An update ends with 4 there; the check and a dry run work."""
+def test_a_read_only_directory_is_reported(larp: Larp, locked: LockableProject) -> None:
+    """An update exits with 4; a check and a dry run work."""
     locked.root.chmod(0o555)
     try:
         update = larp("requirements", "update")
@@ -146,7 +144,7 @@ def test_a_folder_that_cannot_be_written_is_told(larp: Larp, locked: LockablePro
         locked.root.chmod(0o755)
 
     assert update.exit_code == ExitCode.CONFIGURATION
-    assert "nothing can be written in" in update.stderr
+    assert "cannot write to" in update.stderr
     assert dry.exit_code == check.exit_code == ExitCode.OK
 
 
@@ -160,8 +158,8 @@ sys.exit(main(sys.argv[2:]))
 
 
 @pytest.mark.parametrize("size", [40, 1200])
-def test_a_full_disk_leaves_the_old_files(locked: LockableProject, size: int) -> None:
-    """Whether there is no room for the seeds or none for the results: both files stay."""
+def test_a_full_disk_keeps_the_old_files(locked: LockableProject, size: int) -> None:
+    """The files stay whether the disk is full before or after resolving."""
     before = locked.main, locked.dev
     locked.wants("click", *(f"click>={number / 10}" for number in range(8)), "web", "xray")
 
@@ -182,10 +180,10 @@ def _limited(size: int, *arguments: str) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def test_backups_that_cannot_be_kept_are_told_first(
+def test_unwritable_backups_are_reported_first(
     larp: Larp, locked: LockableProject, tmp_path: Path
 ) -> None:
-    """Without a place for backups nothing is compiled, unless none are wanted."""
+    """If backups cannot be written, larp stops before it compiles, except with --keep 0."""
     (tmp_path / "occupied").write_text("")
     home = {"LARP_HOME": str(tmp_path / "occupied" / "home")}
 

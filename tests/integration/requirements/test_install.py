@@ -1,4 +1,4 @@
-"""The pair installs: the main file in an empty environment, and dev on top of it."""
+"""Installing the main file in an empty environment, and the development file on top."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.requirements import LockableProject
 def test_the_main_file_installs_and_dev_changes_none_of_it(
     larp: Larp, project: LockableProject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """With --require-hashes, and with what pip would then do for dev as the witness."""
+    """With --require-hashes, pip installs main and only adds packages for dev."""
     project.wants("click", "web", dev=["click<8.2", "xray"])
     larp("requirements", "update")
     target = tmp_path_factory.mktemp("empty") / "environment"

@@ -1,4 +1,4 @@
-"""Ctrl-C, kill -9 and a full disk, at every single step: both files are old or both are new."""
+"""Ctrl-C, kill -9 and disk errors at every step leave both files old or both new."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.conftest import Larp, LarpProcess
 from tests.requirements import LOCKED, Index, LockableProject, serving
 
 PROGRAM = '''
-"""Run a rollback once for each step it takes on the disk, and let something happen there."""
+"""Run a rollback once for each step it takes on the disk, and interrupt it there."""
 import errno, json, os, shutil, signal, sys
 from pathlib import Path
 from larp_cli.cli.main import main
 from larp_cli.observer import Silent
-from larp_cli.requirements import backups, check, compiler, exclusive, pair, publish, update
+from larp_cli.requirements import backups, check, compiler, pair, project_lock, publish, update
 from larp_cli.requirements.project import read_project
 
 kind, pristine, root = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
@@ -80,7 +80,7 @@ def in_child(function):
 
 def next_run():
     project = read_project(root)
-    with exclusive.exclusive(project, Silent()):
+    with project_lock.lock_project(project, Silent()):
         return 0
 
 
@@ -105,8 +105,9 @@ while True:
     code = in_child(lambda: run(step))
     at_once = state()
     afterwards = in_child(next_run)
-    told = [step, code, at_once, afterwards, state(), sorted(path.name for path in root.iterdir())]
-    os.write(out, (json.dumps(told) + "\\n").encode())
+    left = sorted(path.name for path in root.iterdir())
+    outcome = [step, code, at_once, afterwards, state(), left]
+    os.write(out, (json.dumps(outcome) + "\\n").encode())
     if code == 200:
         break
 '''
@@ -114,7 +115,7 @@ OLD, NEW = ["=8.1", "=8.1"], ["=8.3", "=8.3"]
 
 
 def steps(project: LockableProject, larp_home: Path, kind: str) -> list[list[object]]:
-    """Let it happen at each step in turn; returns what came of each."""
+    """Interrupt a rollback at each step in turn, and return the outcomes."""
     project.wants("click").locked(["click==8.1"], ["click==8.1"])
     pristine = project.root.with_name(f"{project.root.name}-pristine")
     pristine.mkdir()
@@ -141,30 +142,30 @@ def steps(project: LockableProject, larp_home: Path, kind: str) -> list[list[obj
         ("full", {0, ExitCode.FAILURE, ExitCode.CONFIGURATION}),
     ],
 )
-def test_whatever_happens_at_whatever_step_the_files_stay_a_pair(
+def test_the_files_stay_a_pair_wherever_a_rollback_is_interrupted(
     project: LockableProject, larp_home: Path, kind: str, codes: set[int]
 ) -> None:
-    """Both are old or both are new: for kill -9 after the next run, else at once."""
-    told = steps(project, larp_home, kind)
+    """Both files are old or both are new; after kill -9, from the next run on."""
+    outcomes = steps(project, larp_home, kind)
 
-    assert len(told) > 20
-    assert told[-1][1:] == [200, NEW, 0, NEW, sorted(LOCKED)]
-    for step, code, at_once, afterwards, later, left in told[:-1]:
+    assert len(outcomes) > 20
+    assert outcomes[-1][1:] == [200, NEW, 0, NEW, sorted(LOCKED)]
+    for step, code, at_once, afterwards, later, left in outcomes[:-1]:
         assert code in codes, (step, code)
         assert afterwards == 0, step
         assert later in (OLD, NEW), step
         assert left == sorted(LOCKED), step
         if kind != "kill":
             assert at_once in (OLD, NEW), step
-    seen = [later for _, _, _, _, later, _ in told]
+    seen = [later for _, _, _, _, later, _ in outcomes]
     assert OLD in seen
     if kind == "kill":
-        assert any(at_once not in (OLD, NEW) for _, _, at_once, _, _, _ in told)
+        assert any(at_once not in (OLD, NEW) for _, _, at_once, _, _, _ in outcomes)
 
 
 @pytest.fixture
 def index(wheels: Path) -> Iterator[Index]:
-    """An index that lets whoever asks wait."""
+    """An index that does not answer yet."""
     with serving(wheels) as running:
         running.answers.clear()
         yield running
@@ -183,11 +184,11 @@ def waiting_at(index: Index) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("number", "code", "message"),
     [
-        (signal.SIGINT, ExitCode.INTERRUPTED, "stopped by SIGINT; the lock files are as they were"),
-        (signal.SIGTERM, ExitCode.TERMINATED, "stopped by SIGTERM; the lock files are as they"),
+        (signal.SIGINT, ExitCode.INTERRUPTED, "stopped by SIGINT; the lock files are unchanged"),
+        (signal.SIGTERM, ExitCode.TERMINATED, "stopped by SIGTERM; the lock files are"),
     ],
 )
-def test_a_signal_while_compiling_ends_the_compiler_too(
+def test_a_signal_ends_the_resolver_too(
     larp_process: LarpProcess,
     project: LockableProject,
     index: Index,
@@ -195,7 +196,7 @@ def test_a_signal_while_compiling_ends_the_compiler_too(
     code: ExitCode,
     message: str,
 ) -> None:
-    """Nothing runs on, nothing is left, and the files are as they were."""
+    """No process or temporary file is left, and the lock files are unchanged."""
     project.wants("click").locked(["click==8.1"], ["click==8.1"])
     before = project.main, project.dev
     with larp_process.start("requirements", "update", "--upgrade", env=waiting_at(index)) as larp:
@@ -213,10 +214,10 @@ def test_a_signal_while_compiling_ends_the_compiler_too(
 
 
 @pytest.mark.usefixtures("resolving")
-def test_the_next_update_clears_up_after_kill_9(
+def test_the_next_update_cleans_up_after_kill_9(
     larp: Larp, larp_process: LarpProcess, project: LockableProject, index: Index
 ) -> None:
-    """A compilation that was killed leaves a directory and a lock, which the next run removes."""
+    """The next run removes the directory and the lock of a killed one."""
     project.wants("click").locked(["click==8.1"], ["click==8.1"])
     before = project.main, project.dev
     with larp_process.start("requirements", "update", "--upgrade", env=waiting_at(index)) as killed:
@@ -237,10 +238,10 @@ def test_the_next_update_clears_up_after_kill_9(
 
 
 @pytest.mark.usefixtures("resolving")
-def test_of_two_updates_one_works_and_the_other_is_told(
+def test_of_two_updates_the_second_is_rejected(
     larp: Larp, larp_process: LarpProcess, project: LockableProject, index: Index
 ) -> None:
-    """The second ends with 7 at once; the first goes on undisturbed. A dry run may look on."""
+    """The second exits with 7 at once and the first goes on; a dry run needs no lock."""
     project.wants("click")
     with larp_process.start("requirements", "update", env=waiting_at(index)) as first:
         assert index.is_asked.wait(30)

@@ -1,4 +1,4 @@
-"""``larp requirements rollback``: back to a pair that was there."""
+"""``larp requirements rollback``: restoring both files from a backup."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.requirements import LockableProject
 
 @pytest.fixture
 def locked(project: LockableProject) -> LockableProject:
-    """A project with files and, by name, two backups."""
+    """A project with lock files."""
     return project.wants("click").locked(["click==8.1"], ["click==8.1"])
 
 
@@ -30,12 +30,12 @@ def names(locked: LockableProject, larp_home: Path) -> list[str]:
             "requirements-dev.txt": locked.dev.replace("8.1", version),
         }
         assert backups.save(texts) is not None
-    return backups.names()
+    return backups.list_names()
 
 
 @pytest.mark.usefixtures("names")
-def test_the_newest_backup_is_put_back(larp: Larp, locked: LockableProject) -> None:
-    """Both files are as they were, modes are kept, and the way back is named."""
+def test_the_newest_backup_is_restored(larp: Larp, locked: LockableProject) -> None:
+    """Both files are restored with their modes, and the rollback can be undone."""
     (locked.root / "requirements.txt").chmod(0o640)
     before = locked.main, locked.dev
 
@@ -52,10 +52,10 @@ def test_the_newest_backup_is_put_back(larp: Larp, locked: LockableProject) -> N
     assert (locked.main, locked.dev) == before
 
 
-def test_a_backup_is_found_by_its_beginning(
+def test_a_backup_is_found_by_its_first_characters(
     larp: Larp, locked: LockableProject, names: list[str]
 ) -> None:
-    """As much of the name as makes it the only one is enough."""
+    """An unambiguous prefix of the name is enough."""
     common = next(i for i, (a, b) in enumerate(zip(*names, strict=True)) if a != b)
 
     outcome = larp("requirements", "rollback", names[1][: common + 1])
@@ -65,12 +65,12 @@ def test_a_backup_is_found_by_its_beginning(
 
 
 @pytest.mark.parametrize(
-    ("which", "message"), [("2", "several backups are called 2"), ("x", "no backup is called x")]
+    ("which", "message"), [("2", "several backups begin with 2"), ("x", "there is no backup x")]
 )
-def test_a_name_that_is_not_clear_lists_the_others(
+def test_an_unknown_or_ambiguous_name_lists_the_backups(
     larp: Larp, locked: LockableProject, names: list[str], which: str, message: str
 ) -> None:
-    """What may be meant by it is told, and nothing is changed."""
+    """The error lists the candidates, and nothing is changed."""
     before = locked.main
 
     outcome = larp("requirements", "rollback", which)
@@ -82,10 +82,8 @@ def test_a_name_that_is_not_clear_lists_the_others(
     assert locked.main == before
 
 
-def test_without_a_backup_there_is_nothing_to_return_to(
-    larp: Larp, locked: LockableProject
-) -> None:
-    """It ends with 4, and with a hint."""
+def test_without_a_backup_the_rollback_fails(larp: Larp, locked: LockableProject) -> None:
+    """The command exits with 4."""
     outcome = larp("requirements", "rollback")
 
     assert outcome.exit_code == ExitCode.CONFIGURATION
@@ -93,8 +91,8 @@ def test_without_a_backup_there_is_nothing_to_return_to(
 
 
 @pytest.mark.usefixtures("names")
-def test_files_that_are_the_same_already_stay(larp: Larp, locked: LockableProject) -> None:
-    """Nothing is written, and no backup made."""
+def test_equal_files_are_not_written(larp: Larp, locked: LockableProject) -> None:
+    """Rolling back to equal files writes nothing and makes no backup."""
     larp("requirements", "rollback")
 
     again = larp("requirements", "rollback", "--json")
@@ -105,10 +103,10 @@ def test_files_that_are_the_same_already_stay(larp: Larp, locked: LockableProjec
     assert "nothing to do" in larp("requirements", "rollback", same.result["backup"]).stdout
 
 
-def test_a_file_that_was_not_there_goes_again(
+def test_a_file_missing_in_the_backup_is_removed(
     larp: Larp, locked: LockableProject, larp_home: Path
 ) -> None:
-    """A backup of one file alone leaves one file alone."""
+    """If a file did not exist at the time of the backup, the rollback removes it."""
     backups = Backups(lambda: larp_home, locked.root)
     backups.save({"requirements.txt": None, "requirements-dev.txt": "click==1\n"})
 
@@ -119,10 +117,10 @@ def test_a_file_that_was_not_there_goes_again(
     assert locked.dev == "click==1\n"
 
 
-def test_a_backup_of_other_files_is_refused(
+def test_a_backup_of_other_files_is_rejected(
     larp: Larp, locked: LockableProject, larp_home: Path
 ) -> None:
-    """Where the project names other files by now, none of them is touched."""
+    """If pyproject.toml names other files now, none of them is changed."""
     Backups(lambda: larp_home, locked.root).save({"base.txt": "x==1\n", "dev.txt": "x==1\n"})
 
     outcome = larp("requirements", "rollback")
@@ -131,8 +129,8 @@ def test_a_backup_of_other_files_is_refused(
     assert "contains other files" in outcome.stderr
 
 
-def test_a_broken_backup_is_told(larp: Larp, names: list[str], larp_home: Path) -> None:
-    """It is named with its place, and not taken for a bug."""
+def test_an_invalid_backup_is_reported(larp: Larp, names: list[str], larp_home: Path) -> None:
+    """The error names the file of the backup."""
     (path,) = larp_home.rglob(f"{names[0]}.json")
     path.write_text("{")
 
@@ -142,10 +140,10 @@ def test_a_broken_backup_is_told(larp: Larp, names: list[str], larp_home: Path) 
     assert str(path) in outcome.stderr
 
 
-def test_a_rollback_that_fails_leaves_no_backup_behind(
+def test_a_failed_rollback_makes_no_backup(
     larp: Larp, locked: LockableProject, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of what is there still would push an older one out."""
+    """A backup of files that did not change would displace an older one."""
     before, backups = locked.main, set(names)
     replace = os.replace
 

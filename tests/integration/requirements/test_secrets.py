@@ -1,4 +1,4 @@
-"""What pip is configured with stays with pip."""
+"""Indexes and passwords from pip's configuration appear nowhere."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ OPEN = {"PIP_NO_INDEX": "0", "PIP_FIND_LINKS": "", "PIP_RETRIES": "1"}
 
 @pytest.fixture
 def index(wheels: Path) -> Iterator[Index]:
-    """An index that wants the name and the password."""
+    """An index that requires the user and the password."""
     with serving(wheels, f"{USER}:{PASSWORD}") as running:
         yield running
 
 
 def assert_no_trace(outcome: Outcome, *directories: Path) -> None:
-    """Look through what was written to the streams and to the directories."""
+    """Search the output and the files in the directories."""
     texts = {"stdout": outcome.stdout, "stderr": outcome.stderr}
     for directory in directories:
         found = (path for path in directory.rglob("*") if path.is_file())
@@ -44,7 +44,7 @@ def test_an_index_with_a_password_works_and_leaves_no_trace(
     index: Index,
     through: str,
 ) -> None:
-    """The packages come from there, and no file and no log names it, with --debug either."""
+    """The packages come from the index, but no file or log names it, even with --debug."""
     url = f"http://{USER}:{QUOTED}@127.0.0.1:{index.port}/simple"
     value = url
     if through == "PIP_CONFIG_FILE":
@@ -65,10 +65,10 @@ def test_an_index_with_a_password_works_and_leaves_no_trace(
 
 
 @pytest.mark.usefixtures("resolving")
-def test_an_index_that_refuses_leaves_no_trace(
+def test_a_wrong_password_leaves_no_trace(
     larp: Larp, project: LockableProject, index: Index
 ) -> None:
-    """A wrong password is told as such, without it, and nobody is asked for another."""
+    """The error reports the rejection without the password, and pip does not prompt."""
     project.wants("click")
     wrong = f"http://{USER}:{QUOTED}x@127.0.0.1:{index.port}/simple"
 
@@ -80,10 +80,10 @@ def test_an_index_that_refuses_leaves_no_trace(
 
 
 @pytest.mark.usefixtures("resolving")
-def test_an_index_that_is_not_there_leaves_no_trace(
+def test_an_unreachable_index_leaves_no_trace(
     larp: Larp, project: LockableProject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Several indexes in one setting, all unreachable: the error names none of them."""
+    """With several unreachable indexes, the error names none of them."""
     config = tmp_path_factory.mktemp("pip") / "pip.conf"
     first = f"https://{USER}:{QUOTED}@packages.invalid/simple"
     config.write_text(
@@ -106,10 +106,10 @@ def test_an_index_that_is_not_there_leaves_no_trace(
 
 
 @pytest.mark.usefixtures("resolving")
-def test_a_broken_configuration_of_pip_leaves_no_trace(
+def test_an_invalid_pip_configuration_leaves_no_trace(
     larp: Larp, project: LockableProject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Where pip itself cannot read its configuration, what it says of it is not repeated."""
+    """If pip cannot read its configuration, larp does not repeat pip's message about it."""
     config = tmp_path_factory.mktemp("pip") / "pip.conf"
     config.write_text(f"index-url = https://{USER}:{QUOTED}@packages.invalid/simple\n")
     project.wants("click")

@@ -1,4 +1,4 @@
-"""``larp requirements update``, with pip-tools and wheels made by hand."""
+"""``larp requirements update`` with pip-tools and the wheels of the tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("resolving")
 
 
 def tree(directory: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Take down every file: when it was written, its mode, and what is in it."""
+    """Return the modification time, mode and content of every file."""
     return {
         str(path): (path.stat().st_mtime_ns, path.stat().st_mode, path.read_bytes())
         for path in directory.rglob("*")
@@ -28,8 +28,8 @@ def tree(directory: Path) -> dict[str, tuple[int, int, bytes]]:
     }
 
 
-def test_what_only_dev_narrows_is_one_pin_in_both(larp: Larp, project: LockableProject) -> None:
-    """Main alone would take the newest click, dev wants an older one: both get the older one."""
+def test_a_limit_in_dev_applies_to_both_files(larp: Larp, project: LockableProject) -> None:
+    """If only dev needs an older click, both files get the older one."""
     project.wants("click", dev=["click<8.2"])
 
     outcome = larp("requirements", "update", "--json")
@@ -42,8 +42,8 @@ def test_what_only_dev_narrows_is_one_pin_in_both(larp: Larp, project: LockableP
     assert project.names() == LOCKED
 
 
-def test_main_first_would_break_on_that(project: LockableProject, tmp_path: Path) -> None:
-    """With main resolved alone, and dev within its pins, as other tools do it, there is no way."""
+def test_main_first_would_fail_on_a_limit_in_dev(project: LockableProject, tmp_path: Path) -> None:
+    """Resolving main alone and dev within its pins, as other tools do, has no solution."""
     wanted = read_project(project.wants("click", dev=["click<8.2"]).root)
     main, dev = wanted.targets
     options = CompileOptions(hashes=False)
@@ -52,17 +52,17 @@ def test_main_first_would_break_on_that(project: LockableProject, tmp_path: Path
         closing(Compiler(wanted, private, options)) as compiler,
     ):
         pins = parse(compiler.compile(Job(target=main), tmp_path)).constraints
-        with pytest.raises(CompileFailed) as told:
+        with pytest.raises(CompileFailed) as caught:
             compiler.compile(Job(target=dev, constraints=pins, constrained_by=main.path), tmp_path)
 
     assert pins == "click==8.3\n"
-    assert "asks for click<8.2; requirements.txt has click==8.3" in told.value.message
+    assert "requires click<8.2; requirements.txt has click==8.3" in caught.value.message
 
 
-def test_a_second_update_has_nothing_to_do(
+def test_a_second_update_changes_nothing(
     larp: Larp, project: LockableProject, larp_home: Path
 ) -> None:
-    """Not a byte changes, nothing is said to have, and no backup is made."""
+    """An update without changes writes no file and makes no backup."""
     project.wants("web", dev=["click"], more="# a comment")
     larp("requirements", "update")
     before = tree(project.root)
@@ -81,7 +81,7 @@ def test_a_second_update_has_nothing_to_do(
 def test_the_files_name_larp_and_nothing_of_this_machine(
     larp: Larp, project: LockableProject
 ) -> None:
-    """The header says what to run, the annotations name the files of the project, lines end LF."""
+    """The header names the command, and the annotations name only files of the project."""
     project.wants("web", dev=["click"], extras={"serve": ["click"]})
 
     larp("requirements", "update")
@@ -96,7 +96,7 @@ def test_the_files_name_larp_and_nothing_of_this_machine(
 
 
 def test_upgrading_one_package_leaves_the_others(larp: Larp, project: LockableProject) -> None:
-    """-P moves what it names, --upgrade everything that can move; nothing moves without them."""
+    """-P upgrades one package, --upgrade all of them; without them, pins stay."""
     project.wants("web", "click", "typing-extra", dev=["xray"])
     pins = ["click==8.0", "typing-extra==1.0", "web==1.0"]
     project.locked(pins, [*pins, "xray==1.5"])
@@ -118,8 +118,8 @@ def test_upgrading_one_package_leaves_the_others(larp: Larp, project: LockablePr
     assert changes["typing-extra"]["major"] is False
 
 
-def test_a_package_that_nobody_has_cannot_be_upgraded(larp: Larp, project: LockableProject) -> None:
-    """A slip of the pen after -P is told, and what is no name at all is refused."""
+def test_an_unknown_package_to_upgrade_is_reported(larp: Larp, project: LockableProject) -> None:
+    """A typo after -P gives a note, and an invalid name is a usage error."""
     project.wants("click")
 
     outcome = larp("requirements", "update", "-P", "clikc", "--json")
@@ -129,8 +129,8 @@ def test_a_package_that_nobody_has_cannot_be_upgraded(larp: Larp, project: Locka
     assert refused.exit_code == ExitCode.USAGE
 
 
-def test_a_pin_that_exists_no_more_is_chosen_anew(larp: Larp, project: LockableProject) -> None:
-    """A version that the index has lost does not stop an update, and is told."""
+def test_a_pin_missing_from_the_index_is_replaced(larp: Larp, project: LockableProject) -> None:
+    """If the index lost a pinned version, the update picks another one and reports it."""
     project.wants("click", dev=["web"])
     pins = ["click==7.9", "typing-extra==0.9", "web==1.0"]
     project.locked(pins[:1], pins)
@@ -144,8 +144,8 @@ def test_a_pin_that_exists_no_more_is_chosen_anew(larp: Larp, project: LockableP
     assert "typing-extra 0.9" in notes
 
 
-def test_old_pins_do_not_stand_in_the_way(larp: Larp, project: LockableProject) -> None:
-    """Where a new requirement needs others to move, and pip-tools alone gives up, they move."""
+def test_old_pins_do_not_prevent_a_solution(larp: Larp, project: LockableProject) -> None:
+    """Old pins change if a new requirement needs it, although pip-tools alone would fail."""
     project.wants("alpha", "beta")
     pins = ["alpha==1.0", "xray==1.5"]
     project.locked(pins, pins)
@@ -157,10 +157,8 @@ def test_old_pins_do_not_stand_in_the_way(larp: Larp, project: LockableProject) 
     assert outcome.result["order"] == "dev first"
 
 
-def test_pins_edited_by_hand_do_not_keep_the_old_hashes(
-    larp: Larp, project: LockableProject
-) -> None:
-    """The hashes of a version that somebody typed are those of that version."""
+def test_pins_edited_by_hand_get_new_hashes(larp: Larp, project: LockableProject) -> None:
+    """A version changed by hand gets its own hashes, not those of the old version."""
     project.wants("click")
     larp("requirements", "update")
     right = project.main
@@ -174,7 +172,7 @@ def test_pins_edited_by_hand_do_not_keep_the_old_hashes(
 
 
 def test_an_extra_may_refer_to_the_project(larp: Larp, project: LockableProject) -> None:
-    """``demo[serve]`` in an extra brings what serve holds, and no path to the project."""
+    """``demo[serve]`` in an extra adds the requirements of serve, not a path to the project."""
     project.wants("click", dev=["Demo[Web-Server]"], extras={"web_server": ["web"]})
 
     outcome = larp("requirements", "update")
@@ -186,8 +184,8 @@ def test_an_extra_may_refer_to_the_project(larp: Larp, project: LockableProject)
     assert larp("requirements", "check").exit_code == ExitCode.OK
 
 
-def test_extras_go_where_the_project_says(larp: Larp, project: LockableProject) -> None:
-    """[tool.larp.requirements] names files, in directories too, and the extras of each."""
+def test_the_project_chooses_files_and_extras(larp: Larp, project: LockableProject) -> None:
+    """[tool.larp.requirements] sets the paths of the files and their extras."""
     more = (
         "[tool.larp.requirements]\n"
         "main = { file = 'lock/base.txt', extras = ['serve'] }\n"
@@ -224,7 +222,7 @@ def prepare_metadata_for_build_wheel(directory, config_settings=None):
 
 
 def test_requirements_may_be_computed_by_the_build(larp: Larp, project: LockableProject) -> None:
-    """With dynamic dependencies the project's own build says what is wanted."""
+    """With dynamic dependencies, the build of the project computes the requirements."""
     project.write("backend.py", BACKEND)
     project.write(
         "pyproject.toml",
@@ -243,7 +241,7 @@ def test_requirements_may_be_computed_by_the_build(larp: Larp, project: Lockable
 
 
 def test_modes_and_links_are_kept(larp: Larp, project: LockableProject) -> None:
-    """A file keeps its mode; a symbolic link stays one, and what it leads to is written."""
+    """A file keeps its mode; a symbolic link stays, and the file it leads to is written."""
     project.wants("click")
     real = project.write("elsewhere/real.txt", "")
     real.chmod(0o640)
@@ -260,7 +258,7 @@ def test_modes_and_links_are_kept(larp: Larp, project: LockableProject) -> None:
 def test_a_dry_run_writes_nothing_at_all(
     larp: Larp, project: LockableProject, larp_home: Path
 ) -> None:
-    """It says what would change, and leaves no file, no lock, no backup and no temporary one."""
+    """It shows the changes, and leaves no lock, backup or temporary file."""
     project.wants("click").locked(["click==8.0"], ["click==8.0"])
     project.wants("click", "web")
     temporary = project.root.parent / "temporary"
@@ -282,7 +280,7 @@ def test_a_dry_run_writes_nothing_at_all(
 
 
 def test_hashes_can_be_left_out(larp: Larp, project: LockableProject) -> None:
-    """--no-generate-hashes pins by version alone, and the check is content with it."""
+    """--no-generate-hashes pins only versions, and the check accepts that."""
     project.wants("click", dev=["web"])
 
     larp("requirements", "update", "--no-generate-hashes")
@@ -292,7 +290,7 @@ def test_hashes_can_be_left_out(larp: Larp, project: LockableProject) -> None:
 
 
 def test_modules_beside_the_project_are_not_run(larp: Larp, project: LockableProject) -> None:
-    """A click.py in the project does not take the place of the one that pip-tools needs."""
+    """A click.py in the project does not shadow the package that pip-tools imports."""
     project.wants("web")
     for name in ("click.py", "pip.py", "build.py"):
         project.write(name, "raise SystemExit('run by mistake')")
@@ -300,10 +298,10 @@ def test_modules_beside_the_project_are_not_run(larp: Larp, project: LockablePro
     assert larp("requirements", "update").exit_code == ExitCode.OK
 
 
-def test_a_directory_with_blanks_and_a_foreign_env_file_is_no_hindrance(
+def test_spaces_in_the_path_and_an_unrelated_env_file_do_not_matter(
     larp: Larp, tmp_path: Path
 ) -> None:
-    """Any project can be locked, whatever it is called and whatever its .env means to itself."""
+    """Any project can be locked, whatever its path and the contents of its .env."""
     project = LockableProject(tmp_path / "my (own) project").wants("click", dev=["web"])
     (tmp_path / ".env").write_text("DEBUG=release\nDATABASE_URL=mysql://x\nSERVE_PORT=x\n")
 
@@ -314,8 +312,8 @@ def test_a_directory_with_blanks_and_a_foreign_env_file_is_no_hindrance(
     assert "-c requirements-dev.txt" in project.main
 
 
-def test_line_ends_of_another_system_are_mended(larp: Larp, project: LockableProject) -> None:
-    """Files that came with CRLF are written anew with LF."""
+def test_crlf_line_endings_are_replaced(larp: Larp, project: LockableProject) -> None:
+    """An update rewrites a file that has CRLF with LF."""
     project.wants("click")
     larp("requirements", "update")
     right = project.main
@@ -327,10 +325,8 @@ def test_line_ends_of_another_system_are_mended(larp: Larp, project: LockablePro
     assert project.main == right
 
 
-def test_files_that_somebody_else_wrote_are_a_beginning(
-    larp: Larp, project: LockableProject
-) -> None:
-    """Pins are taken over from a file with options, includes and the marks of a merge in it."""
+def test_pins_of_foreign_files_are_kept(larp: Larp, project: LockableProject) -> None:
+    """Pins are kept from a file with options, includes and merge conflict markers."""
     project.wants("click", "web")
     foreign = (
         "--index-url https://u:p@host/\n-r base.txt\n<<<<<<< ours\nclick==8.1\n=======\n-e .\n"
@@ -343,10 +339,10 @@ def test_files_that_somebody_else_wrote_are_a_beginning(
     assert "click==8.1 " in project.main
 
 
-def test_backups_are_as_many_as_wanted(
+def test_keep_limits_the_number_of_backups(
     larp: Larp, project: LockableProject, larp_home: Path
 ) -> None:
-    """--keep N keeps the newest; 0 makes none, and leaves those that there are."""
+    """--keep N keeps the newest N; --keep 0 makes none and removes none."""
     project.wants("click==8.1").locked(["click==8.0"], ["click==8.0"])
     backups = Backups(lambda: larp_home, project.root)
     for text in ("1", "2", "3"):
@@ -357,18 +353,18 @@ def test_backups_are_as_many_as_wanted(
     none = larp("requirements", "update", "--keep", "0", "--json").result["backup"]
 
     assert none is None
-    assert len(backups.names()) == 2
-    assert backups.names()[0] == kept
+    assert len(backups.list_names()) == 2
+    assert backups.list_names()[0] == kept
 
 
 def _hashes(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if "--hash" in line]
 
 
-def test_a_marker_that_does_not_hold_here_asks_for_nothing(
+def test_requirements_for_other_environments_are_ignored(
     larp: Larp, project: LockableProject, tmp_path: Path
 ) -> None:
-    """Two lines for two versions of Python do not contradict each other."""
+    """Two requirements for different versions of Python do not conflict."""
     project.wants('click<8.2; python_version < "3"', 'click>=8.2; python_version >= "3"')
     make_wheel(tmp_path / "unused", "click", "1.0")
 

@@ -15,8 +15,8 @@ from tests.requirements import LockableProject
 pytestmark = pytest.mark.usefixtures("resolving")
 
 
-def test_uv_holds_to_the_same(larp: Larp, project: LockableProject) -> None:
-    """The other backend gives equal pins, hashes, and no trace of this machine."""
+def test_uv_keeps_the_same_rules(larp: Larp, project: LockableProject) -> None:
+    """The files have equal pins with hashes, and no path of this machine."""
     project.wants("click", dev=["click<8.2", "web"])
 
     outcome = larp("requirements", "update", "--backend", "uv")
@@ -31,8 +31,8 @@ def test_uv_holds_to_the_same(larp: Larp, project: LockableProject) -> None:
     assert again.document["changed"] is False
 
 
-def test_uv_tells_conflicts_too(larp: Larp, project: LockableProject) -> None:
-    """What uv says of a conflict becomes the message, and of a missing package as well."""
+def test_conflicts_from_uv_are_explained(larp: Larp, project: LockableProject) -> None:
+    """The error repeats what uv says about a conflict or a missing package."""
     project.wants("alpha==1.0", dev=["beta"])
     conflict = larp("requirements", "update", "--backend", "uv")
     project.wants("nonesuch")
@@ -43,10 +43,10 @@ def test_uv_tells_conflicts_too(larp: Larp, project: LockableProject) -> None:
     assert "the index has no nonesuch" in missing.stderr
 
 
-def test_a_backend_that_is_not_there_is_named(
+def test_a_missing_backend_is_reported(
     larp: Larp, project: LockableProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Without uv the error says how to get it."""
+    """Without uv, the hint says how to install it."""
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
     python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')

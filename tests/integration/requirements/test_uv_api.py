@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("resolving")
 
 
 def compile_with_uv(project: LockableProject) -> str:
-    """Run the real uv on a project that it must refuse; returns all that it wrote."""
+    """Run the real uv on a project that it cannot resolve; returns everything it wrote."""
     done = subprocess.run(
         [
             str(Path(sys.executable).with_name("uv")), "pip", "compile", "--quiet", "--no-config",
@@ -32,44 +32,44 @@ def compile_with_uv(project: LockableProject) -> str:
     return done.stdout
 
 
-def test_a_conflict_is_told_in_a_sentence(project: LockableProject) -> None:
-    """It names who needs what, on one line."""
-    said = compile_with_uv(project.wants("alpha==1.0", "beta"))
+def test_the_sentence_about_a_conflict_is_found(project: LockableProject) -> None:
+    """The sentence names the requirements, on one line."""
+    output = compile_with_uv(project.wants("alpha==1.0", "beta"))
 
-    sentence = uv_api.find_conflict_sentence(said)
+    sentence = uv_api.find_conflict_sentence(output)
     assert sentence is not None
     assert "xray<2" in sentence
     assert "\n" not in sentence
-    assert uv_api.find_unknown_package(said) is None
+    assert uv_api.find_unknown_package(output) is None
 
 
 @pytest.mark.parametrize("wanted", ["nonesuch", "click==99"])
-def test_what_the_index_does_not_have_is_found(project: LockableProject, wanted: str) -> None:
-    """Whether the package does not exist or the version."""
+def test_a_missing_package_or_version_is_found(project: LockableProject, wanted: str) -> None:
+    """Both a missing package and a missing version are found."""
     assert uv_api.find_unknown_package(compile_with_uv(project.wants(wanted))) == wanted
 
 
-def test_an_index_that_does_not_answer_is_recognised(
+def test_an_unreachable_index_is_recognised(
     project: LockableProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not taken for a missing package."""
+    """An unreachable index is not reported as a missing package."""
     _ask(monkeypatch, f"http://127.0.0.1:{free_port()}/simple")
 
-    said = compile_with_uv(project.wants("click"))
+    output = compile_with_uv(project.wants("click"))
 
-    assert uv_api.has_failed_to_fetch(said)
-    assert uv_api.find_unknown_package(said) is None
+    assert uv_api.has_failed_to_fetch(output)
+    assert uv_api.find_unknown_package(output) is None
 
 
-def test_an_index_that_refuses_us_is_recognised(
+def test_a_denied_request_is_recognised(
     project: LockableProject, monkeypatch: pytest.MonkeyPatch, wheels: Path
 ) -> None:
-    """By a hint below the sentence that the package is missing."""
+    """The status is in a hint below the sentence that the package is missing."""
     with serving(wheels, "larp:sesame") as index:
         _ask(monkeypatch, f"http://127.0.0.1:{index.port}/simple")
-        said = compile_with_uv(project.wants("click"))
+        output = compile_with_uv(project.wants("click"))
 
-    assert uv_api.find_denied_status(said) == "401"
+    assert uv_api.find_denied_status(output) == "401"
 
 
 def _ask(monkeypatch: pytest.MonkeyPatch, url: str) -> None:

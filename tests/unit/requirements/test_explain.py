@@ -1,4 +1,4 @@
-"""What resolvers write, in a sentence."""
+"""Explaining the output of a resolver in one sentence."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ UV = "error: No solution found when resolving dependencies\n  cause: Because "
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "message"),
+    ("output", "kind", "message"),
     [
         (
             CAUSED,
             FailureKind.CONFLICT,
-            "alpha 1.0 needs xray<2; pyproject.toml asks for click>=8.1; dev.txt has click==8.0",
+            "alpha 1.0 needs xray<2; pyproject.toml requires click>=8.1; dev.txt has click==8.0",
         ),
         ("pip: ResolutionTooDeep: 200000", FailureKind.CONFLICT, "too many versions"),
         (f"{MISSING}no>=3 (from demo)\n", FailureKind.MISSING, "the index has no no>=3"),
@@ -54,14 +54,14 @@ UV = "error: No solution found when resolving dependencies\n  cause: Because "
         ("error: Failed to fetch: `x`\n  cause: dns error", FailureKind.INDEX, "be reached"),
         ("OSError: [Errno 28] No space left on device", FailureKind.OTHER, "the disk is full"),
         ("one\ntwo\n\n", FailureKind.OTHER, "two"),
-        ("", FailureKind.OTHER, "said nothing"),
+        ("", FailureKind.OTHER, "wrote nothing"),
     ],
 )
 def test_every_failure_has_a_sentence_and_a_hint(
-    said: str, kind: FailureKind, message: str
+    output: str, kind: FailureKind, message: str
 ) -> None:
-    """The kind decides what is tried next, so a network that is down is never a conflict."""
-    failure = explain_failure(said, "dev.txt")
+    """An unreachable index is never reported as a conflict, which larp would try to solve."""
+    failure = explain_failure(output, "dev.txt")
 
     assert failure.kind is kind
     assert message in failure.message
@@ -69,5 +69,5 @@ def test_every_failure_has_a_sentence_and_a_hint(
 
 
 def test_a_conflict_names_its_packages() -> None:
-    """These are the old pins that may stand in the way."""
+    """The old pins of these packages are dropped for another attempt."""
     assert explain_failure(CAUSED).names == {"alpha", "xray", "click"}

@@ -1,4 +1,4 @@
-"""What of pip's configuration is taken for private, and hidden."""
+"""Hiding the private parts of pip's configuration."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 
 from larp_cli.requirements.index import PrivateWords
 from larp_cli.requirements.project import Target
-from larp_cli.requirements.verify import text_findings
+from larp_cli.requirements.verify import find_private_text
 
 TARGET = Target("main", Path("requirements.txt"), (), (), None)
 
 
-def hidden(text: str) -> str:
-    """Hide what is private now."""
+def hide(text: str) -> str:
+    """Hide the private words of the current configuration."""
     with PrivateWords(Path()) as private:
         return private.hide(text)
 
@@ -36,27 +36,27 @@ def hidden(text: str) -> str:
 def test_every_word_of_an_index_is_hidden(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, text: str
 ) -> None:
-    """Users, passwords in both spellings, hosts and paths."""
+    """No user, password in either spelling, host or path of an index remains."""
     monkeypatch.setenv(name, value)
 
-    assert set(hidden(text).split()) == {"***"}
+    assert set(hide(text).split()) == {"***"}
 
 
-def test_even_a_short_name_before_a_host_is_hidden() -> None:
-    """A URL that nobody told of loses its credentials all the same."""
-    assert hidden("at https://me:p@ss@host/x") == "at https://***@host/x"
+def test_credentials_in_an_unknown_url_are_hidden() -> None:
+    """A URL that is not in the configuration loses its user and password too."""
+    assert hide("at https://me:p@ss@host/x") == "at https://***@host/x"
 
 
 def test_the_public_index_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its host is no secret."""
+    """The host of PyPI is not private."""
     monkeypatch.setenv("PIP_INDEX_URL", "https://pypi.org/simple")
 
-    assert hidden("pypi.org answers") == "pypi.org answers"
+    assert hide("pypi.org answers") == "pypi.org answers"
 
 
-def test_a_password_that_is_a_word_of_a_lock_file_does_no_harm() -> None:
-    """Only where an index might stand it is looked for: not in pins, hashes and annotations."""
+def test_a_password_may_equal_a_package_name() -> None:
+    """Pins, hashes and annotations are not searched for private words; other comments are."""
     text = "click==8.1 \\\n    --hash=sha256:1234abcd\n    # via click\n    # via\n    #   click\n"
 
-    assert not list(text_findings(TARGET, text, ("click", "1234")))
-    assert list(text_findings(TARGET, "# see https://click/\n", ("click",)))
+    assert not list(find_private_text(TARGET, text, ("click", "1234")))
+    assert list(find_private_text(TARGET, "# see https://click/\n", ("click",)))

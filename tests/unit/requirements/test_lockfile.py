@@ -1,4 +1,4 @@
-"""Reading lock files, and what they say of themselves."""
+"""Parsing and comparing lock files, and their fingerprints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from pip._internal.req.req_file import preprocess
 
 from larp_cli.requirements import lockfile
-from larp_cli.requirements.lockfile import Unreadable, add_fingerprints, parse, salvage_pins
+from larp_cli.requirements.lockfile import UnreadableLockFile, add_fingerprints, parse, salvage_pins
 from larp_cli.requirements.project import Target
 from larp_cli.results import PinChangeKind
 
@@ -25,7 +25,7 @@ TARGET = Target("main", Path("requirements.txt"), (), (), None)
 
 
 def test_pins_are_read_with_their_hashes_and_markers() -> None:
-    """Names are as PEP 503 has them; constraints carry neither hashes nor extras."""
+    """Names are normalised as in PEP 503, and constraints have no hashes."""
     read = parse(TEXT)
 
     assert read.pins["some-package"].hashes == ("sha256:aa", "sha256:bb")
@@ -49,58 +49,58 @@ def test_pins_are_read_with_their_hashes_and_markers() -> None:
         "click==8.1#no-comment\n",
     ],
 )
-def test_lines_are_those_that_pip_reads(text: str) -> None:
-    """What pip would install is what we see: continued lines, comments and options alike."""
+def test_lines_are_joined_as_pip_joins_them(text: str) -> None:
+    """Continued lines, comments and options are read exactly as by pip."""
     wanted = [" ".join(line.split()) for _, line in preprocess(text)]
 
     assert [" ".join(line.split()) for line in lockfile.list_entries(text)] == wanted
 
 
 def test_a_pin_after_a_comment_with_a_backslash_is_seen() -> None:
-    """A comment is never continued, so nobody can add a package behind one."""
-    stamped = add_fingerprints(TEXT, None)
-    edited = stamped + "# harmless \\\nevil==1.0\n"
+    """A comment never continues, so a package cannot hide behind one."""
+    written = add_fingerprints(TEXT, None)
+    edited = written + "# harmless \\\nevil==1.0\n"
 
-    assert parse(stamped).intact is True
+    assert parse(written).intact is True
     assert parse(edited).intact is False
     assert "evil" in parse(edited).pins
 
 
-def test_a_stamped_file_knows_whether_it_was_edited() -> None:
-    """Comments, white space and order do not count; a pin or a hash does."""
-    stamped = add_fingerprints(TEXT, "abc")
+def test_the_fingerprint_detects_edited_pins() -> None:
+    """Comments and white space may change; a changed pin or hash is detected."""
+    written = add_fingerprints(TEXT, "abc")
 
-    assert parse(stamped).inputs == "abc"
-    assert parse(stamped).intact is True
-    assert parse(stamped.replace("# why", "#  because").replace("    --", "\t--")).intact is True
-    assert parse(stamped.replace("\n", "\r\n")).intact is True
-    assert parse(stamped.replace(":bb", ":bc")).intact is False
-    assert parse(stamped.replace("2.0", "2.1")).intact is False
-    assert parse(stamped + "other==2.0\n").intact is False
+    assert parse(written).inputs == "abc"
+    assert parse(written).intact is True
+    assert parse(written.replace("# why", "#  because").replace("    --", "\t--")).intact is True
+    assert parse(written.replace("\n", "\r\n")).intact is True
+    assert parse(written.replace(":bb", ":bc")).intact is False
+    assert parse(written.replace("2.0", "2.1")).intact is False
+    assert parse(written + "other==2.0\n").intact is False
 
 
-def test_a_seed_has_hashes_only_where_they_belong_to_the_pins() -> None:
-    """Of a file that was edited or is of somebody else the versions are taken over alone."""
-    stamped = add_fingerprints(TEXT, None)
+def test_hashes_of_an_edited_file_are_dropped() -> None:
+    """A file that was edited, or not written by larp, keeps only its versions."""
+    written = add_fingerprints(TEXT, None)
 
-    assert salvage_pins(stamped)[0].hashes == ("sha256:aa", "sha256:bb")
-    assert salvage_pins(stamped.replace("1.0", "1.1"))[0].hashes == ()
+    assert salvage_pins(written)[0].hashes == ("sha256:aa", "sha256:bb")
+    assert salvage_pins(written.replace("1.0", "1.1"))[0].hashes == ()
     assert salvage_pins(TEXT)[0].hashes == ()
 
 
-def test_a_seed_is_read_out_of_any_file() -> None:
-    """Lines that are no pins are passed over."""
+def test_pins_are_salvaged_from_a_broken_file() -> None:
+    """Lines that are not pins are skipped."""
     text = "<<<<<<< ours\n-r base.txt\nclick==8.1\nweb>=2\nx @ file:///x\ny==1.*\n\x00\n"
 
     assert [pin.requirement for pin in salvage_pins(text)] == ["click==8.1"]
 
 
-def test_a_line_that_cannot_be_read_is_not_repeated() -> None:
-    """It may hold a password."""
-    with pytest.raises(Unreadable) as told:
+def test_an_unreadable_line_is_not_shown() -> None:
+    """The line may contain a password, so the error only counts it."""
+    with pytest.raises(UnreadableLockFile) as caught:
         parse("click==8.1\nhttps://me:sesame@host/x.whl\n")
 
-    assert told.value.message == "its entry 2 is not a requirement"
+    assert caught.value.message == "its entry 2 is not a requirement"
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_a_line_that_cannot_be_read_is_not_repeated() -> None:
     ],
 )
 def test_a_change_has_a_kind(before: str, after: str, kind: PinChangeKind, major: bool) -> None:
-    """Versions are compared as versions, and a first number that moves is marked."""
-    found = lockfile.difference(TARGET, parse(before), parse(after), rewritten=True)
+    """Versions compare as in PEP 440, and a change of the first number is major."""
+    found = lockfile.compare_lock_files(TARGET, parse(before), parse(after), rewritten=True)
 
     assert [(change.kind, change.major) for change in found.changes] == [(kind, major)]
 
 
-def test_the_order_of_hashes_is_no_change() -> None:
-    """It says nothing."""
+def test_the_order_of_hashes_is_not_a_change() -> None:
+    """Reordered hashes do not count as a change."""
     one, two = "a==1 --hash=sha256:aa --hash=sha256:bb", "a==1 --hash=sha256:bb --hash=sha256:aa"
 
-    assert lockfile.difference(TARGET, parse(one), parse(two), rewritten=True).changes == ()
+    assert lockfile.compare_lock_files(TARGET, parse(one), parse(two), rewritten=True).changes == ()

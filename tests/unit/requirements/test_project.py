@@ -1,4 +1,4 @@
-"""What is read of ``pyproject.toml``, and what is refused."""
+"""Reading ``pyproject.toml``, and rejecting invalid ones."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from tests.requirements import LockableProject
         ("[project]\nname = 'x'\ndependencies = 'click'", "project.dependencies is not a list"),
         ("[project]\nname = 'x'\ndependencies = [1]", "project.dependencies is not a list"),
         ("[project]\nname = 'x'\ndependencies = ['click >= ']", "'click >= ' is not a requirement"),
-        ("[project]\nname = 'x'\noptional-dependencies = []", "not as PEP 621"),
-        ("[project]\nname = 'x'\nrequires-python = 3", "not as PEP 621"),
+        ("[project]\nname = 'x'\noptional-dependencies = []", "is not a table"),
+        ("[project]\nname = 'x'\nrequires-python = 3", "is not a string"),
         ("[project]\nname = 'x'\ndynamic = 'version'", "project.dynamic is not a list"),
         ("[project]\nname = 'x'\noptional-dependencies.dev = 'y'", "dev is not a list"),
         ("[project]\nname = 'x'\ndependencies = ['x[web]']", "names no extra of this project"),
     ],
 )
-def test_what_is_wrong_is_told(tmp_path: Path, text: str, message: str) -> None:
-    """Every fault ends in a sentence and a hint."""
+def test_an_invalid_file_is_explained(tmp_path: Path, text: str, message: str) -> None:
+    """Every fault has a message and a hint."""
     (tmp_path / "pyproject.toml").write_text(text)
 
-    with pytest.raises(ConfigurationError) as told:
+    with pytest.raises(ConfigurationError) as caught:
         read_project(tmp_path)
 
-    assert message in told.value.message
-    assert told.value.hint
+    assert message in caught.value.message
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -47,34 +47,34 @@ def test_what_is_wrong_is_told(tmp_path: Path, text: str, message: str) -> None:
         ("mian = { file = 'x.txt' }", "takes main and dev"),
         ("main = { file = 3 }", "not a file name"),
         ("main = { file = '' }", "not a file name"),
-        ("main = { file = '/etc/passwd' }", "not below the project"),
-        ("main = { file = 'a/../../x.txt' }", "not below the project"),
+        ("main = { file = '/etc/passwd' }", "outside of the project"),
+        ("main = { file = 'a/../../x.txt' }", "outside of the project"),
         ("main = { file = 'pyproject.toml' }", "must be two different files"),
         ("main = { file = './requirements-dev.txt' }", "must be two different files"),
         ("main = { extras = 'dev' }", "extras is not a list"),
         ("main = { extras = ['serve'] }", "the extra 'serve', which is not in"),
     ],
 )
-def test_a_wrong_choice_of_files_is_told(tmp_path: Path, table: str, message: str) -> None:
-    """A slip in [tool.larp.requirements] is not passed over."""
+def test_an_invalid_table_is_explained(tmp_path: Path, table: str, message: str) -> None:
+    """A typo in [tool.larp.requirements] is an error."""
     project = LockableProject(tmp_path).wants(more=f"[tool.larp.requirements]\n{table}")
 
-    with pytest.raises(ConfigurationError) as told:
+    with pytest.raises(ConfigurationError) as caught:
         read_project(project.root)
 
-    assert message in told.value.message
-    assert told.value.hint
+    assert message in caught.value.message
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("more", ["[tool]\nlarp = 1", "[tool.larp]\nrequirements = []"])
-def test_a_table_that_is_none_is_told(tmp_path: Path, more: str) -> None:
-    """It is a fault of the file, not a bug of larp."""
+def test_a_value_in_place_of_a_table_is_rejected(tmp_path: Path, more: str) -> None:
+    """The error is a configuration error, not a crash."""
     with pytest.raises(ConfigurationError):
         read_project(LockableProject(tmp_path).wants(more=more).root)
 
 
-def test_two_names_of_one_file_are_refused(tmp_path: Path) -> None:
-    """A link from one lock file to the other would let one overwrite the other."""
+def test_two_paths_to_one_file_are_rejected(tmp_path: Path) -> None:
+    """If one lock file links to the other, writing one would overwrite the other."""
     project = LockableProject(tmp_path).wants()
     (tmp_path / "requirements.txt").symlink_to("requirements-dev.txt")
 
@@ -82,18 +82,18 @@ def test_two_names_of_one_file_are_refused(tmp_path: Path) -> None:
         read_project(project.root)
 
 
-def test_a_directory_without_a_project_is_told(tmp_path: Path) -> None:
-    """The hint names the option for another one; a file in its place is told too."""
-    with pytest.raises(ConfigurationError) as told:
+def test_a_directory_without_a_project_is_rejected(tmp_path: Path) -> None:
+    """The hint names --project; a path to a file is an error too."""
+    with pytest.raises(ConfigurationError) as caught:
         read_project(tmp_path)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_project(Path(__file__))
 
-    assert "--project" in (told.value.hint or "")
+    assert "--project" in (caught.value.hint or "")
 
 
 def test_extras_may_refer_to_extras_in_circles(tmp_path: Path) -> None:
-    """Each is followed once, under any spelling of its name."""
+    """Each extra is followed once, however its name is spelled."""
     extras = {"one": ["demo[Two_2]", "a"], "two-2": ["demo[one]", "b"]}
     LockableProject(tmp_path).wants("c", dev=["Demo[one]"], extras=extras)
 
@@ -103,8 +103,8 @@ def test_extras_may_refer_to_extras_in_circles(tmp_path: Path) -> None:
     assert [item.name for item in project.main.wanted] == ["c"]
 
 
-def test_dev_has_what_main_has(tmp_path: Path) -> None:
-    """Extras of the main file are in the one for development without being named again."""
+def test_dev_includes_the_extras_of_main(tmp_path: Path) -> None:
+    """The development file includes the extras of the main file without listing them."""
     more = "[tool.larp.requirements]\nmain = { extras = ['Serve'] }"
     LockableProject(tmp_path).wants(dev=["d"], extras={"serve": ["s"]}, more=more)
 

@@ -1,4 +1,4 @@
-"""Publishing: all of the files, or none."""
+"""Writing all of the files, or none."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def root(tmp_path: Path) -> Path:
 
 
 def contents(root: Path) -> list[str]:
-    """Read both."""
+    """Read both files."""
     return [(root / path).read_text() for path in (MAIN, DEV)]
 
 
 def names(root: Path) -> set[str]:
-    """List what is in the directory."""
+    """List the directory."""
     return {path.name for path in root.iterdir()}
 
 
-def failing_at(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Let renames to these names fail, as in a sticky directory those over others' files do."""
+def refuse_renames(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let renames to these names fail, as over another user's file in a sticky directory."""
     replace = os.replace
 
     def refuse(source: Path, target: Path) -> None:
@@ -45,11 +45,11 @@ def failing_at(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     monkeypatch.setattr(os, "replace", refuse)
 
 
-def test_a_rename_that_is_refused_takes_the_first_one_back(
+def test_a_refused_rename_restores_the_first_file(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where only the second file cannot be replaced, the first is the old one again."""
-    failing_at(monkeypatch, "dev.txt")
+    """If the second file cannot be replaced, the first gets its old contents back."""
+    refuse_renames(monkeypatch, "dev.txt")
 
     with pytest.raises(CommandFailed, match="left them unchanged: Operation not permitted"):
         publish(root, {MAIN: b"new", DEV: b"new"})
@@ -58,12 +58,10 @@ def test_a_rename_that_is_refused_takes_the_first_one_back(
     assert names(root) == {"main.txt", "dev.txt"}
 
 
-def test_a_file_that_is_new_is_taken_back_as_well(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What did not exist does not exist again."""
+def test_a_refused_rename_removes_a_new_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that did not exist before is removed."""
     (root / MAIN).unlink()
-    failing_at(monkeypatch, "dev.txt")
+    refuse_renames(monkeypatch, "dev.txt")
 
     with pytest.raises(CommandFailed):
         publish(root, {MAIN: b"new", DEV: b"new"})
@@ -71,10 +69,10 @@ def test_a_file_that_is_new_is_taken_back_as_well(
     assert names(root) == {"dev.txt"}
 
 
-def test_what_can_be_neither_finished_nor_undone_is_told_and_kept_for_the_next_run(
+def test_the_next_run_finishes_what_can_be_neither_finished_nor_undone(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The journal stays, and finishes it as soon as that is possible."""
+    """The journal stays, and the next run finishes once the disk works again."""
     with monkeypatch.context() as patch:
         replace, tried = os.replace, []
 
@@ -85,9 +83,11 @@ def test_what_can_be_neither_finished_nor_undone_is_told_and_kept_for_the_next_r
             replace(source, target)
 
         patch.setattr(os, "replace", fail_from_the_second_file_on)
-        with pytest.raises(CommandFailed, match="possibly only one lock file was written") as told:
+        with pytest.raises(
+            CommandFailed, match="possibly only one lock file was written"
+        ) as caught:
             publish(root, {MAIN: b"new", DEV: b"new"})
-    assert told.value.changed
+    assert caught.value.changed
     assert is_interrupted(root)
 
     assert recover(root)
@@ -96,10 +96,10 @@ def test_what_can_be_neither_finished_nor_undone_is_told_and_kept_for_the_next_r
     assert names(root) == {"main.txt", "dev.txt"}
 
 
-def test_an_interruption_that_comes_too_late_says_that_it_is_done(
+def test_a_signal_between_the_renames_is_too_late(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C between the two renames: both are made, and the exception knows."""
+    """After Ctrl-C between the renames, both are made and the exception says so."""
     replace, tried = os.replace, []
 
     def interrupted(source: Path, target: Path) -> None:
@@ -109,17 +109,17 @@ def test_an_interruption_that_comes_too_late_says_that_it_is_done(
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", interrupted)
-    with pytest.raises(Stopped, match="both lock files are published") as told:
+    with pytest.raises(Stopped, match="both lock files are written") as caught:
         publish(root, {MAIN: b"new", DEV: b"new"})
 
     assert contents(root) == ["new", "new"]
-    assert told.value.changed
+    assert caught.value.changed
 
 
-def test_a_journal_is_taken_back_before_what_it_names(
+def test_the_journal_is_removed_before_the_files_it_lists(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed while it clears up after Ctrl-C, it must not have left half of a promise."""
+    """If larp is killed while it cleans up, no journal lists files that are gone."""
     replace, unlink, removed = os.replace, Path.unlink, []
 
     def interrupted(source: Path, target: Path) -> None:
@@ -140,8 +140,8 @@ def test_a_journal_is_taken_back_before_what_it_names(
     assert contents(root) == ["old", "old"]
 
 
-def test_directories_are_made_and_links_followed(root: Path) -> None:
-    """A file may be new, and where its directory is too, or a link to somewhere else."""
+def test_directories_are_created_and_links_followed(root: Path) -> None:
+    """A missing directory is created, and the file that a link leads to is written."""
     elsewhere = root / "elsewhere.txt"
     (root / MAIN).unlink()
     (root / MAIN).symlink_to(elsewhere)
@@ -168,8 +168,8 @@ def test_directories_are_made_and_links_followed(root: Path) -> None:
         json.dumps([["/OUTSIDE", None]]),
     ],
 )
-def test_a_journal_is_not_believed(root: Path, journal: str) -> None:
-    """One that is broken, or names what is not below the project, changes nothing and goes."""
+def test_an_invalid_journal_changes_nothing(root: Path, journal: str) -> None:
+    """A journal that is broken or lists files outside of the project is removed."""
     outside = root.parent / "outside.txt"
     outside.write_text("kept")
     (root / JOURNAL).write_text(journal.replace("/OUTSIDE", str(outside)))
@@ -182,8 +182,8 @@ def test_a_journal_is_not_believed(root: Path, journal: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
-def test_root_leaves_the_files_to_their_owner(root: Path) -> None:
-    """An update in a container does not take the files of the one whose project it is."""
+def test_root_keeps_the_owner_of_the_files(root: Path) -> None:
+    """An update as root in a container does not change who owns the files."""
     os.chown(root / MAIN, 1234, 1234)
 
     publish(root, {MAIN: b"new", DEV: b"new"})
