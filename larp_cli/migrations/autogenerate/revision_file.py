@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from larp_cli.migrations.project import explained
 from larp_cli.migrations.revisions import describe_revision
 from larp_cli.migrations.status import compare_revisions
 from larp_cli.results import DatabaseState, RevisionFile
+from larp_cli.system.files import move, write_synced
 from larp_cli.system.processes import find_installed
 
 if TYPE_CHECKING:
@@ -288,16 +288,20 @@ def _format(path: Path, script: ScriptDirectory) -> None:
 def _publish(staged: Path, staging: Path, versions: Path) -> Path:
     """Put the finished file where Alembic reads it, in one step.
 
-    That may be another file system than the scripts', so the step begins in the same
-    directory, under a name that Alembic does not read.
+    The directory may be on another file system than the staging directory, so the file is
+    first copied into it, under a name that Alembic does not read.
+
+    Raises:
+        Refused: There is a file of that name.
     """
     path = versions / staged.relative_to(staging)
-    if path.exists():
-        raise Refused(f"{path} exists already", hint="give the revision another message")
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.larp-new")
     try:
-        shutil.copy(staged, draft)
-        return draft.replace(path)
+        write_synced(draft, staged.read_bytes(), like=staged)
+        move(draft, path, replace=False)
+    except FileExistsError as error:
+        raise Refused(f"{path} exists already", hint="give the revision another message") from error
     finally:
         draft.unlink(missing_ok=True)
+    return path
