@@ -1,4 +1,4 @@
-"""What `larp config` answers: the settings shown, checked, written out as a template; a new key."""
+"""The work of `larp config`: show, check and document the settings, and generate a key."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SECRET_BYTES = 48
 URLS = ("database_url", "database_migration_url")
 
 _WIDTH = 100
-# The environment holds many names that are none of ours: only a slip of the finger counts there.
+# The environment holds many foreign names, so only a near-identical name counts as a typo.
 _SIMILAR = {"environment": 0.9}
 _SIMILAR_IN_OUR_FILES = 0.8
 _HEADER = """\
@@ -69,7 +69,7 @@ def show_config(*, with_origins: bool = True) -> ConfigShow:
         settings=tuple(
             SettingValue(
                 name=name.upper(),
-                value=_shown(name, getattr(settings, name)),
+                value=_display(name, getattr(settings, name)),
                 origin=reading.origins.get(name, DEFAULT) if with_origins else "",
                 description=field_info.description or "",
             )
@@ -82,10 +82,10 @@ def check_config() -> ConfigCheck:
     """Return all faults and warnings. Invalid settings are a result here, not an error."""
     reading = read_sources()
     settings, faults = inspect_settings(reading)
-    faults += tuple(_url_faults(reading, faults))
-    warnings = tuple(_near_misses(reading))
+    faults += tuple(_find_url_faults(reading, faults))
+    warnings = tuple(_find_typos(reading))
     if settings is not None:
-        warnings += tuple(_risks(settings))
+        warnings += tuple(_find_risks(settings))
     return ConfigCheck(
         environment=settings.environment.value if settings is not None else None,
         faults=tuple(Fault(name=fault.name, message=fault.message) for fault in faults),
@@ -94,15 +94,15 @@ def check_config() -> ConfigCheck:
 
 
 def load_effective_settings() -> Settings:
-    """Return the settings with which a command works.
+    """Return the settings for a command.
 
     Raises:
-        SettingsInvalid: with every fault at once, those of the URLs among them. One URL that
-            is all that is wrong is left to who connects by it, and has a better hint.
+        SettingsInvalid: Lists every fault, including those of the URLs. If one URL is the only
+            fault, connecting with it reports the fault with a better hint.
     """
     reading = read_sources()
     settings, faults = inspect_settings(reading)
-    of_urls = tuple(_url_faults(reading, faults)) if faults or _has_two_urls(reading) else ()
+    of_urls = tuple(_find_url_faults(reading, faults)) if faults or _has_two_urls(reading) else ()
     if settings is None or faults or len(of_urls) > 1:
         raise SettingsInvalid(faults + of_urls)
     return settings
@@ -112,8 +112,8 @@ def _has_two_urls(reading: Reading) -> bool:
     return all(reading.values.get(name) for name in URLS)
 
 
-def _url_faults(reading: Reading, found: Sequence[SettingFault]) -> Iterator[SettingFault]:
-    """Let libpq look at the URLs, as it will when a command connects."""
+def _find_url_faults(reading: Reading, found: Sequence[SettingFault]) -> Iterator[SettingFault]:
+    """Parse the URLs with libpq, as a command does when it connects."""
     from larp_cli.errors import ConfigurationError
     from larp_cli.postgres.url import normalise_url
 
@@ -130,29 +130,29 @@ def _url_faults(reading: Reading, found: Sequence[SettingFault]) -> Iterator[Set
 
 def render_template() -> ConfigTemplate:
     """Return ``.env.example``, rendered from the settings class alone."""
-    parts = [_comment(_HEADER)]
+    parts = [_render_comment(_HEADER)]
     sections = groupby(Settings.model_fields.items(), key=lambda item: _extra(item[1], "section"))
     for section, fields in sections:
-        parts.append(_comment(f"--- {section} ---"))
-        parts.extend(_entry(name, field_info) for name, field_info in fields)
+        parts.append(_render_comment(f"--- {section} ---"))
+        parts.extend(_render_entry(name, field_info) for name, field_info in fields)
     return ConfigTemplate(text="\n\n".join(parts) + "\n")
 
 
 def generate_secret() -> GeneratedSecret:
-    """Return a key of 48 random bytes, in characters that no shell and no ``.env`` quotes."""
+    """Return a key of 48 random bytes, in characters that need no quotes in a shell or ``.env``."""
     return GeneratedSecret(secret=secrets.token_urlsafe(SECRET_BYTES))
 
 
-def _shown(name: str, value: object) -> str:
+def _display(name: str, value: object) -> str:
     if value is None:
         return NOT_SET
     if isinstance(value, SecretStr):
         return redact_url(value.get_secret_value()) if name.endswith("_url") else MASK
-    return _written(value)
+    return _format_value(value)
 
 
-def _written(value: object) -> str:
-    """Return the value as one writes it into the environment."""
+def _format_value(value: object) -> str:
+    """Return the value in the form that the environment uses."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Enum):
@@ -164,7 +164,7 @@ def _written(value: object) -> str:
     return str(value)
 
 
-def _near_misses(reading: Reading) -> Iterator[Fault]:
+def _find_typos(reading: Reading) -> Iterator[Fault]:
     known = list(Settings.model_fields)
     for origin, names in reading.names.items():
         cutoff = _SIMILAR.get(origin, _SIMILAR_IN_OUR_FILES)
@@ -175,30 +175,30 @@ def _near_misses(reading: Reading) -> Iterator[Fault]:
                 yield Fault(name=name.upper(), message=message)
 
 
-def _risks(settings: Settings) -> Iterator[Fault]:
-    """Find what nothing refuses yet, but production would."""
+def _find_risks(settings: Settings) -> Iterator[Fault]:
+    """Find values that are accepted here, but refused in production."""
     key = settings.secret_key.get_secret_value()
     if settings.environment is Environment.STAGING and find_secret_key_fault(key):
         message = "would be refused in production; make one with `larp config secret`"
         yield Fault(name="SECRET_KEY", message=message)
 
 
-def _entry(name: str, field_info: FieldInfo) -> str:
+def _render_entry(name: str, field_info: FieldInfo) -> str:
     variable = name.upper()
-    lines = [_comment(field_info.description or "")]
+    lines = [_render_comment(field_info.description or "")]
     for environment in ("development", "production"):
         if example := _extra(field_info, environment):
             lines.append(f"#   in {environment}: {variable}={example}")
-    lines.append(f"# {variable}={_default(field_info)}")
+    lines.append(f"# {variable}={_render_default(field_info)}")
     return "\n".join(lines)
 
 
-def _default(field_info: FieldInfo) -> str:
-    # A factory's answer depends on the machine, and the template must not.
+def _render_default(field_info: FieldInfo) -> str:
+    # A factory's value depends on the machine; the template must not.
     value = None if field_info.default_factory else field_info.default
     if value is None:
         return ""
-    text = value.get_secret_value() if isinstance(value, SecretStr) else _written(value)
+    text = value.get_secret_value() if isinstance(value, SecretStr) else _format_value(value)
     return f'"{text}"' if " " in text else text
 
 
@@ -207,7 +207,7 @@ def _extra(field_info: FieldInfo, key: str) -> str:
     return str(extra.get(key, "")) if isinstance(extra, dict) else ""
 
 
-def _comment(text: str) -> str:
+def _render_comment(text: str) -> str:
     paragraphs = (
         textwrap.wrap(paragraph, _WIDTH - 2, break_long_words=False, break_on_hyphens=False)
         for paragraph in text.split("\n\n")

@@ -1,4 +1,4 @@
-"""Create the database, safely even if several processes do so at once."""
+"""Create the database. Several processes may do so at the same time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _create(database: Database, observer: Observer) -> bool:
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(
         sql.Identifier(database.name)
     )
-    with _maintenance_connection(database) as connection:
+    with _connect_for_maintenance(database) as connection:
         observer.started(f"creating the database {database.name}")
         try:
             connection.execute(statement)
@@ -57,19 +57,19 @@ def _create(database: Database, observer: Observer) -> bool:
     return True
 
 
-def _maintenance_connection(database: Database) -> psycopg.Connection:
+def _connect_for_maintenance(database: Database) -> psycopg.Connection:
     failure: DatabaseUnreachable | None = None
     for name in MAINTENANCE_DATABASES:
-        # Concurrent creators wait for a lock here. That is no failure, so no lock timeout.
-        place = replace(database.at(name), lock_timeout=None)
+        # Concurrent creators wait for a lock here, which is expected, so set no lock timeout.
+        maintenance = replace(database.at(name), lock_timeout=None)
         try:
-            connection = place.connect()
+            connection = maintenance.connect()
         except DatabaseUnreachable as error:
             failure = failure or error
             continue
         try:
             # The migration needs the advisory lock: refuse before anything is changed.
-            require_session(place, connection)
+            require_session(maintenance, connection)
         except BaseException:
             connection.close()
             raise

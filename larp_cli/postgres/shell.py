@@ -25,16 +25,16 @@ FROM pg_settings
 WHERE name = 'search_path' AND source IN ('default', 'configuration file')
   AND to_regnamespace(quote_ident(%(schema)s)) IS NOT NULL
 """
-"""One that somebody has set, for a role or a database, stays as it is."""
+"""A search path set for a role or a database is kept."""
 
 
 def open_shell(database: Database, schema: str, arguments: Sequence[str]) -> int:
     """Run psql on this terminal; returns its exit status.
 
-    Ctrl-C is psql's while it runs: it cancels the statement and keeps the session.
+    While psql runs it handles Ctrl-C itself: it cancels the statement and keeps the session.
     """
     command, environment = _prepare(database, schema, arguments)
-    # A handler of our own, not SIG_IGN: what is ignored would stay so in psql.
+    # A handler rather than SIG_IGN: psql would inherit an ignored signal.
     with handlers({signal.SIGINT: lambda _number, _frame: None}):
         process = subprocess.Popen(command, env=environment)
         try:
@@ -42,7 +42,7 @@ def open_shell(database: Database, schema: str, arguments: Sequence[str]) -> int
         except BaseException:
             process.terminate()
             raise
-        # As a shell does: 128 and the number of the signal that ended psql.
+        # Like a shell: 128 plus the number of the signal that ended psql.
         return status if status >= 0 else 128 - status
 
 
@@ -74,7 +74,7 @@ def _prepare(
 ) -> tuple[list[str], Mapping[str, str]]:
     r"""Find the psql of the server's version; ``\d`` in it shows the schema that larp manages."""
     with database.connection() as connection:
-        environment = client_environment(database)  # knows by now which host let us in
+        environment = client_environment(database)  # the host is known once connected
         major = read_server_major(connection)
         row = connection.execute(SEARCH_PATH, {"schema": schema}).fetchone()
         # A pooler would refuse the option.

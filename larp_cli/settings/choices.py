@@ -1,4 +1,4 @@
-"""Settings that are one word of a few."""
+"""Settings that have a fixed list of values."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Self
 
 
 class _Choice(StrEnum):
-    """A word out of a few, taken in either case."""
+    """One value of a list, accepted in upper or lower case."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        return next((word for word in cls if str(value).casefold() == word.casefold()), None)
+        return next((item for item in cls if str(value).casefold() == item.casefold()), None)
 
 
 class Environment(_Choice):
-    """Where this installation stands, and so how careful it has to be."""
+    """The kind of installation, which decides how careful larp is."""
 
     DEVELOPMENT = "development"
     TESTING = "testing"
@@ -24,7 +24,7 @@ class Environment(_Choice):
 
 
 class LogLevel(_Choice):
-    """Least severity that is logged."""
+    """The lowest severity that is logged."""
 
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -34,14 +34,14 @@ class LogLevel(_Choice):
 
 
 class LogFormat(_Choice):
-    """How a log record is written."""
+    """The format of a log record."""
 
     JSON = "json"
     CONSOLE = "console"
 
 
 class Algorithm(_Choice):
-    """How access tokens are signed with the SECRET_KEY."""
+    """The algorithm that signs access tokens with the SECRET_KEY."""
 
     HS256 = "HS256"
     HS384 = "HS384"

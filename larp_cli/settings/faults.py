@@ -1,4 +1,4 @@
-"""What is wrong with the settings, told from field and message alone, never from the value."""
+"""Faults in the settings. A message names the setting and the rule, never the value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from larp_cli.errors import ConfigurationError
 
 CUSTOM_ERROR = "setting"
-"""Type of the pydantic errors whose message is ours, and so known to hold no value."""
+"""Type of the pydantic errors with a message of larp, which does not contain the value."""
 
 
 @dataclass(frozen=True, slots=True)

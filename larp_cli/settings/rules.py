@@ -1,4 +1,4 @@
-"""What makes a value wrong, beyond its type: pure functions that answer with the fault or None.
+"""Rules for values, beyond their type. Each function returns the fault, or None if there is none.
 
 No message repeats the value: half of the settings are secrets, and pasting one into the wrong
 variable is a common slip.
@@ -37,7 +37,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\
 
 
 def find_database_url_fault(url: str) -> str | None:
-    """Say what is wrong with the scheme; the rest is for the database package to judge."""
+    """Check the scheme; `larp_cli.postgres.url` checks the rest."""
     scheme, separator, _ = url.partition("://")
     if separator and scheme.lower() in URL_SCHEMES:
         return None
@@ -45,7 +45,7 @@ def find_database_url_fault(url: str) -> str | None:
 
 
 def find_database_schema_fault(name: str) -> str | None:
-    """Say why PostgreSQL would not take the name for a schema of ours.
+    """Check that PostgreSQL accepts the name for a new schema.
 
     See the PostgreSQL manual, 4.1.1 Identifiers and Key Words, and CREATE SCHEMA.
     """
@@ -60,21 +60,21 @@ def find_database_schema_fault(name: str) -> str | None:
 
 
 def find_api_prefix_fault(prefix: str) -> str | None:
-    """Say why the prefix cannot stand before ``/status``."""
+    """Check that ``/status`` can follow the prefix."""
     if _PREFIX.fullmatch(prefix):
         return None
     return "must be a path like /api/v1: it starts with / and does not end with one"
 
 
 def find_host_fault(host: str) -> str | None:
-    """Say why one cannot listen on the host: it is empty, or a URL, or has a port with it."""
+    """Check that the host is not empty, not a URL, and has no port."""
     if re.fullmatch(r"[^\s/:\[\]]+|(?:[0-9a-fA-F.]*:){2}[0-9a-fA-F:.]*(?:%\w+)?", host):
         return None
     return "must be a host name or an IP address, without a port"
 
 
 def find_origins_fault(origins: Sequence[str], *, production: bool) -> str | None:
-    """Say which entry no browser would ever send as its Origin header (RFC 6454, 6.1)."""
+    """Find an entry that no browser sends as its Origin header (RFC 6454, 6.1)."""
     for position, origin in enumerate(origins, start=1):
         if origin == "*":
             if production:
@@ -97,12 +97,12 @@ def _is_origin(origin: str) -> bool:
 
 
 def find_token_fault(token: str) -> str | None:
-    """Say why everybody would have the token."""
+    """Check that the token is not empty."""
     return None if token.strip() else "must not be empty; make one with `larp config secret`"
 
 
 def find_secret_key_fault(key: str) -> str | None:
-    """Say why someone could guess the key."""
+    """Check that the key is hard to guess."""
     if len(key) < SECRET_KEY_LENGTH:
         return (
             f"must have at least {SECRET_KEY_LENGTH} characters in production; "

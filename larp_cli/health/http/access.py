@@ -14,11 +14,10 @@ _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
 def may_see_details(request: Request, token: str | None) -> bool:
-    """Look whether a request brings the token, or comes from this machine and from nowhere else.
+    """Return whether a request has the token or was made on this machine.
 
-    A proxy on this machine speaks for others, so what it forwards is not local. Nor is a
-    request for a host name of somebody else's, as a page in a browser here can send it (DNS
-    rebinding).
+    A request that a proxy on this machine forwards is not local. Neither is a request for a
+    foreign host name, which a page in a local browser can send (DNS rebinding).
     """
     if token and _has_token(request, token):
         return True

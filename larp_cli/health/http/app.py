@@ -1,4 +1,4 @@
-"""The ASGI application: paths, and the one place where errors become answers."""
+"""The ASGI application: its paths, and the only place where errors become responses."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class Site:
             Route("/metrics", self.metrics),
             Route(f"{self._options.api_prefix}/status", self.status),
             # Never reached with GET or HEAD: here for the answer to any other method.
-            *(Route(path, _unreachable) for path in sorted(PATHS)),
+            *(Route(path, _reject_method) for path in sorted(PATHS)),
         ]
 
     async def status(self, request: Request) -> Response:
-        """Answer with every check, to those who may see details.
+        """Return every check to callers who may see details.
 
-        200 always, when the caller may: the state is in the body. 401 without the token.
+        The status code is 200 whatever the state, which is in the body; 401 without the token.
         """
         if not self._allows(request):
             raise HTTPException(
@@ -68,18 +68,18 @@ class Site:
         return _json(details(self._monitor))
 
     async def metrics(self, request: Request) -> Response:
-        """Answer in the text format of Prometheus; 404 where its client is not installed."""
+        """Return the metrics for Prometheus; 404 if prometheus-client is not installed."""
         body = metrics.render_metrics(self._monitor, details=self._allows(request))
         if body is None:
             raise HTTPException(404, "metrics need prometheus-client")
         return Response(body, media_type=metrics.CONTENT_TYPE, headers=NO_STORE)
 
     async def openapi_document(self, _request: Request) -> Response:
-        """Answer with the OpenAPI document."""
+        """Return the OpenAPI document."""
         return _json(self._document)
 
     async def status_page(self, request: Request) -> Response:
-        """Show people how it stands."""
+        """Return the status page."""
         page = pages.status_page(
             self._monitor,
             project=self._options.project_name,
@@ -89,7 +89,7 @@ class Site:
         return _html(page)
 
     async def docs_page(self, _request: Request) -> Response:
-        """Show people what can be asked."""
+        """Return the page that documents the API."""
         return _html(pages.docs_page(self._document))
 
     def _allows(self, request: Request) -> bool:
@@ -97,7 +97,7 @@ class Site:
 
 
 def create_app(monitor: Monitor, options: ServeOptions) -> ASGIApp:
-    """Make the application; its lifespan starts and stops the monitor."""
+    """Create the application; its lifespan starts and stops the monitor."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -108,15 +108,18 @@ def create_app(monitor: Monitor, options: ServeOptions) -> ASGIApp:
     site = Starlette(
         routes=Site(monitor, options).routes(),
         middleware=[Middleware(Requests, monitor=monitor)],
-        exception_handlers={HTTPException: _problem, Exception: _crash},  # type: ignore[dict-item]
+        exception_handlers={
+            HTTPException: _render_problem,  # type: ignore[dict-item]
+            Exception: _render_bug,
+        },
         lifespan=lifespan,
     )
     site.router.redirect_slashes = False
     probes = Probes(site, monitor, retry_after=max(1, math.ceil(options.interval)))
-    return _with_cors(probes, options.cors_origins) if options.cors_origins else probes
+    return _add_cors(probes, options.cors_origins) if options.cors_origins else probes
 
 
-def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+def _add_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=origins,
@@ -127,7 +130,7 @@ def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
 
 
 def details(monitor: Monitor) -> dict[str, Any]:
-    """Say all that is known, as JSON has it: times in RFC 3339, durations in seconds."""
+    """Return the last report as JSON values: times in RFC 3339, durations in seconds."""
     ready, seen = monitor.ready, monitor.seen
     report = seen.report if seen is not None else None
     return {
@@ -173,12 +176,12 @@ def _html(page: pages.HtmlPage) -> Response:
     return Response(page.html, headers=headers, media_type="text/html")
 
 
-async def _unreachable(_request: Request) -> Response:
+async def _reject_method(_request: Request) -> Response:
     raise HTTPException(404)
 
 
-async def _problem(request: Request, error: HTTPException) -> Response:
-    """Answer as RFC 9457 has it, with no word that the caller did not send."""
+async def _render_problem(request: Request, error: HTTPException) -> Response:
+    """Return the error as RFC 9457 describes, without repeating anything from the request."""
     response = _json(
         {
             "type": "about:blank",
@@ -193,6 +196,6 @@ async def _problem(request: Request, error: HTTPException) -> Response:
     return response
 
 
-async def _crash(request: Request, _error: Exception) -> Response:
-    """Answer a bug; uvicorn logs its traceback."""
-    return await _problem(request, HTTPException(500))
+async def _render_bug(request: Request, _error: Exception) -> Response:
+    """Return 500 after a bug; uvicorn logs the traceback."""
+    return await _render_problem(request, HTTPException(500))

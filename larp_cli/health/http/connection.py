@@ -1,9 +1,8 @@
-"""HTTP/1.1 with a deadline for the headers and a cap on the connections.
+"""HTTP/1.1 with a deadline for the headers and a limit on the number of connections.
 
-uvicorn bounds neither: a client that sends a byte a second holds its connection for ever
-("slowloris"), and enough of them leave no descriptor for a probe. Here a request has some
-seconds to arrive, and when there are too many connections the one that has done nothing for
-longest makes room for the newest, which is as likely as any to be a probe.
+uvicorn limits neither: a client that sends one byte per second holds its connection forever
+("slowloris"), and enough such clients leave no descriptor for a probe. Here a request must arrive
+within a few seconds, and a new connection above the limit replaces the one idle for longest.
 """
 
 from __future__ import annotations
@@ -20,49 +19,49 @@ HEADER_SECONDS = 5.0
 """From the first byte of a request, or from the connection, to the end of its headers."""
 
 LAST_SECONDS = 0.5
-"""That a request may still take to arrive when the server closes."""
+"""Seconds that a request may still take to arrive when the server closes."""
 
 MOST_CONNECTIONS = 512
 SPARE_DESCRIPTORS = 112
-"""For the database, for files, and for connections that are about to be closed."""
+"""Descriptors reserved for the database, for files and for connections about to close."""
 
 MOST_PIPELINED = 16
-"""Requests that a client may send ahead of the answers."""
+"""Most requests that a client may send before it gets the responses."""
 
 LARGEST_HEAD = 131_072
-"""Bytes that may come before a request's headers end, a body that comes along included."""
+"""Most bytes received before a request's headers end, including a body sent with them."""
 
 
 class GuardedConnection(HttpConnection):
-    """One connection."""
+    """One connection with the deadline and the limits."""
 
     _idle: dict[GuardedConnection, None] = {}
-    """Connections that wait for a request, the longest first; one server to a process."""
+    """Connections that wait for a request, the longest first. A process has one server."""
     _deadline: TimerHandle | None = None
     _head_bytes = 0
     _unread_deadline: TimerHandle | None = None
     most_connections = MOST_CONNECTIONS
 
     def on_open(self) -> None:
-        """Wait for a request, and close another connection where there are too many."""
+        """Wait for a request, and close another connection if there are too many."""
         self._await_request()
         if self.count_connections() > self.most_connections:
             self._make_room()
 
     def on_close(self) -> None:
-        """Stop every clock."""
+        """Cancel every timer."""
         self._stop_waiting()
         self.on_unblocked()
 
     def may_read(self, size: int) -> bool:
-        """Refuse what is too much for a head."""
+        """Refuse more bytes than request headers may have."""
         if self._deadline is None:
             return True
         self._head_bytes += size
         return self._head_bytes <= LARGEST_HEAD
 
     def may_begin(self) -> bool:
-        """Refuse a request that is too far ahead of the answers; give any other its time."""
+        """Refuse a request too far ahead of the responses; start the timer of any other."""
         if self.count_queued() >= MOST_PIPELINED:
             return False
         if self._deadline is None:
@@ -70,7 +69,7 @@ class GuardedConnection(HttpConnection):
         return True
 
     def on_head(self) -> None:
-        """Stop the clock of a request that has arrived."""
+        """Cancel the timer of a request that has arrived."""
         self._stop_waiting()
 
     def on_answer(self) -> None:
@@ -79,19 +78,19 @@ class GuardedConnection(HttpConnection):
             self._idle[self] = None
 
     def on_blocked(self) -> None:
-        """Give a client that does not read some time to go on."""
+        """Start the timer of a client that does not read the response."""
         self._unread_deadline = self._abort_later()
 
     def on_unblocked(self) -> None:
-        """Let a client that reads take its time."""
+        """Cancel the timer of a client that reads again."""
         if self._unread_deadline is not None:
             self._unread_deadline.cancel()
             self._unread_deadline = None
 
     def on_server_close(self) -> None:
-        """Close the connection, but not under a request that is on its way.
+        """Close the connection, but first let a request that is being sent arrive.
 
-        Closing a socket with bytes in it that nobody has read resets the connection.
+        Closing a socket that has unread bytes resets the connection.
         """
         if self.is_answering() or self.has_asked() and not self._count_unread():
             self.finish()
@@ -99,7 +98,7 @@ class GuardedConnection(HttpConnection):
             asyncio.get_running_loop().call_later(LAST_SECONDS, self.finish)
 
     def _count_unread(self) -> int:
-        """Count the bytes that have come and were not read yet."""
+        """Count the bytes that were received and not read yet."""
         length = array("i", [0])
         fcntl.ioctl(self.get_socket().fileno(), termios.FIONREAD, length)
         return length[0]
@@ -123,7 +122,7 @@ class GuardedConnection(HttpConnection):
             self.abort()
 
     def _make_room(self) -> None:
-        """Close the connection that waits for longest, first of those that never asked."""
+        """Close the connection that waits longest; those without any request go first."""
         waiting = [connection for connection in self._idle if connection is not self]
         silent = (connection for connection in waiting if not connection.has_asked())
         victim = next(silent, waiting[0] if waiting else None)
@@ -133,7 +132,7 @@ class GuardedConnection(HttpConnection):
 
 
 def cap_connections(descriptors: int) -> None:
-    """Keep fewer connections where the process is granted few descriptors."""
+    """Lower the limit on connections if the process may open few descriptors."""
     GuardedConnection.most_connections = max(
         1, min(MOST_CONNECTIONS, descriptors - SPARE_DESCRIPTORS)
     )

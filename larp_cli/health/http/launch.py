@@ -1,4 +1,4 @@
-"""From the command line to the serving process: this one, replaced by a small one."""
+"""Replace the process of the command line by the smaller serving process."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def hold_signals() -> None:
-    """Let signals wait until the serving process can hear them."""
+    """Block signals until the serving process handles them."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
 
 def replace_process(options: ServeOptions) -> NoReturn:
-    """Become the serving process. The pid stays, and so do streams and listening sockets."""
+    """Become the serving process. The pid, the streams and the listening sockets stay."""
     for descriptor in options.sockets:
         os.set_inheritable(descriptor, True)
     flush_standard_streams()
@@ -29,14 +29,15 @@ def replace_process(options: ServeOptions) -> NoReturn:
 
 
 def _environment() -> dict[str, str]:
-    """Let the package be found where it was; ``-P`` keeps the current directory out of the way.
+    """Return an environment in which the serving process finds this package.
 
-    Started as ``python -m larp_cli`` in a checkout that is not installed, it is found there.
+    ``-P`` removes the current directory from the search path, so a checkout that is not installed
+    is added to PYTHONPATH.
     """
     package = str(Path(__file__).resolve().parents[3])
     try:
         here = os.getcwd()
-    except FileNotFoundError:  # removed under us
+    except FileNotFoundError:  # the directory was removed
         here = ""
     if package != here:
         return dict(os.environ)

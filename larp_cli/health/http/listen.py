@@ -1,4 +1,4 @@
-"""Sockets that listen, opened before anything else: who is early waits instead of failing."""
+"""Open the listening sockets. This happens first, so that early clients wait and do not fail."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ATTEMPTS = 10
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Listen on every address of a host; port 0 takes a free one, the same on all.
+    """Listen on every address of a host; port 0 takes a free port, the same on every address.
 
     Raises:
-        ConfigurationError: The host is unknown, or the port is taken or not ours to take.
+        ConfigurationError: The host is unknown, or the port is taken or needs privileges.
     """
     try:
         found = socket.getaddrinfo(
@@ -50,11 +50,11 @@ def _listen_on(places: list[tuple[Any, Any]], host: str, port: int) -> list[sock
             chosen = sockets[0].getsockname()[1] if sockets else port
             place = (address[0], chosen, *address[2:])
             try:
-                sockets.append(opened.enter_context(_bound(family, place, host, chosen)))
+                sockets.append(opened.enter_context(_open_socket(family, place, host, chosen)))
             except ConfigurationError as error:
                 if not _is_absent(error):
                     raise
-                absent = error  # such as ::1, where the machine does without IPv6
+                absent = error  # such as ::1 on a machine without IPv6
         if absent is not None and not sockets:
             raise absent
         opened.pop_all()
@@ -71,10 +71,10 @@ def _is_absent(error: ConfigurationError) -> bool:
 
 
 def listen_on_file(path: str) -> socket.socket:
-    """Listen on a Unix socket; one that a dead server has left is replaced.
+    """Listen on a Unix socket. A socket file that a dead server left behind is replaced.
 
     Raises:
-        ConfigurationError: Somebody listens there, or it cannot be made.
+        ConfigurationError: Another server uses the socket, or it cannot be created.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -85,19 +85,19 @@ def listen_on_file(path: str) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConfigurationError(
-            f"cannot listen on {path}: {_reason(error)}",
+            f"cannot listen on {path}: {_describe_error(error)}",
             hint="larp serve --socket PATH, with a path that is free and writable",
         ) from error
     return listener
 
 
-def _bound(family: int, place: tuple[object, ...], host: str, port: int) -> socket.socket:
+def _open_socket(family: int, place: tuple[object, ...], host: str, port: int) -> socket.socket:
     listener: socket.socket | None = None
     try:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # `::` then means IPv4 as well, if nothing else of ours listens there.
+            # `::` then includes IPv4, unless another address of ours covers it.
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, place[0] != "::")
         listener.bind(place)
         listener.listen(BACKLOG)
@@ -105,16 +105,16 @@ def _bound(family: int, place: tuple[object, ...], host: str, port: int) -> sock
         if listener is not None:
             listener.close()
         raise ConfigurationError(
-            f"cannot listen on {host} port {port}: {_reason(error)}", hint=_advice(error)
+            f"cannot listen on {host} port {port}: {_describe_error(error)}", hint=_suggest(error)
         ) from error
     return listener
 
 
-def _reason(error: OSError) -> str:
+def _describe_error(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _advice(error: OSError) -> str:
+def _suggest(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "larp serve --port 0 takes a free one; or see who it is: ss -ltnp"
     if error.errno in (errno.EACCES, errno.EPERM):

@@ -1,7 +1,6 @@
-"""The monitor in the words of Prometheus.
+"""Metrics in the text format of Prometheus.
 
-Made anew for each scrape, on a registry of its own: nothing is counted here, and nothing
-that is imported elsewhere can add to it.
+Each scrape builds a new registry, so no other module can add metrics to it.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def render_metrics(monitor: Monitor, *, details: bool) -> bytes | None:
-    """Write what the monitor knows; None where prometheus-client is not installed.
+    """Render the monitor's last report; None if prometheus-client is not installed.
 
-    What nobody has looked at yet is absent. Only ``larp_up`` and ``larp_ready`` are there
-    always, so that an alert on them has something to see.
+    Metrics of checks that have not run yet are absent. ``larp_up`` and ``larp_ready`` are always
+    present, so that alerts on them work.
     """
     try:
         from prometheus_client import CollectorRegistry, generate_latest
@@ -42,28 +41,30 @@ class _Collector:
         self._details = details
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Give every metric that has a value."""
+        """Yield every metric that has a value."""
         monitor, seen = self._monitor, self._monitor.seen
-        yield _gauge(
+        yield _make_gauge(
             "larp_up",
             "Whether the database answers; also 0 if it has not been checked for too long.",
             [({}, monitor.database.status is not CheckStatus.FAIL)],
         )
-        yield _gauge(
+        yield _make_gauge(
             "larp_ready",
             "Whether a service that uses the database is ready.",
             [({}, monitor.ready.status is not CheckStatus.FAIL)],
         )
-        yield _gauge("larp_build_info", "The version of larp.", [({"version": __version__}, 1)])
+        yield _make_gauge(
+            "larp_build_info", "The version of larp.", [({"version": __version__}, 1)]
+        )
         if seen is not None:
-            yield _gauge(
+            yield _make_gauge(
                 "larp_monitor_age_seconds", "Time since the last check ended.", [({}, monitor.age)]
             )
-            yield from _last_look(seen.report, details=self._details)
+            yield from _collect_report(seen.report, details=self._details)
 
 
-def _last_look(report: HealthReport, *, details: bool) -> Iterator[GaugeMetricFamily]:
-    yield _gauge(
+def _collect_report(report: HealthReport, *, details: bool) -> Iterator[GaugeMetricFamily]:
+    yield _make_gauge(
         "larp_check_status",
         "The status of each check: 1 for its status, 0 for the others.",
         [
@@ -72,29 +73,29 @@ def _last_look(report: HealthReport, *, details: bool) -> Iterator[GaugeMetricFa
             for status in CheckStatus
         ],
     )
-    yield _gauge(
+    yield _make_gauge(
         "larp_check_duration_seconds",
         "Duration of each check.",
         [({"check": check.name}, check.seconds) for check in report.checks],
     )
     if report.pending is not None:
-        yield _gauge(
+        yield _make_gauge(
             "larp_pending_revisions",
             "Number of pending revisions.",
             [({}, len(report.pending))],
         )
     if details and report.current:
-        yield _gauge(
+        yield _make_gauge(
             "larp_revision_info",
             "The current revisions of the database.",
             [({"revision": revision}, 1) for revision in report.current],
         )
 
 
-def _gauge(
+def _make_gauge(
     name: str, documentation: str, samples: Iterable[tuple[dict[str, str], float]]
 ) -> GaugeMetricFamily:
-    """Make a gauge; every sample has the same labels."""
+    """Create a gauge; every sample has the same labels."""
     from prometheus_client.core import GaugeMetricFamily
 
     samples = list(samples)

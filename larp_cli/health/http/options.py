@@ -1,7 +1,7 @@
-"""The options of the serving process, and how they get there.
+"""The options of the serving process, and how they are passed to it.
 
-Its environment would do, but for the validation, which is pydantic's; and an argument list
-is public. So the options go as JSON through a file without a name.
+Reading the environment again would need pydantic, and other users can read an argument list. So
+the options are passed as JSON in an unnamed file.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from larp_cli.postgres.url import resolve_url
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
-    """All that the serving process needs to know."""
+    """The options of the serving process."""
 
     url: str
-    """Where it listens."""
+    """URL of the server."""
     target: HealthTarget
     interval: float
-    """Seconds between two looks at the database."""
+    """Seconds between two runs of the checks."""
     deadline: float
-    """Seconds that a look may take."""
+    """Seconds that a run of the checks may take."""
     drain_seconds: float
     """Seconds to go on serving after SIGTERM."""
     lifetime: float | None
-    """Seconds after which to end as on SIGTERM; None for no limit."""
+    """Seconds after which the server ends as if on SIGTERM; None for no limit."""
     sockets: tuple[int, ...]
-    """Descriptors of the sockets that listen already."""
+    """Descriptors of the listening sockets."""
     socket_file: str | None
-    """Unix socket to be removed at the end."""
+    """Path of the Unix socket to remove at the end."""
     embedded_home: str | None
-    """LARP_HOME where the embedded server is looked at; it may have to be stopped at the end."""
+    """LARP_HOME if the embedded server is used; it may have to be stopped at the end."""
     embedded_lock: int | None
-    """Descriptor that keeps the embedded server up."""
+    """Descriptor of the lock that keeps the embedded server running."""
     project_name: str
     api_prefix: str
     cors_origins: tuple[str, ...]
@@ -47,18 +47,18 @@ class ServeOptions:
     log_level: str
     log_format: str
     secrets: tuple[str, ...]
-    """What no log may show."""
+    """Values that must not appear in a log."""
     public_names: tuple[str, ...]
-    """What logs show although it may equal a secret."""
+    """Values that may appear in a log even if they equal a secret."""
 
 
 def write_options(options: ServeOptions) -> int:
-    """Write the options where a process that replaces this one reads them.
+    """Write the options to an unnamed file for the process that replaces this one.
 
-    Returns the descriptor of a file that has no name, for `read_options`.
+    Returns the file's descriptor, for `read_options`.
     """
-    with _nameless_file() as file:
-        file.write(json.dumps(_plain(options)).encode())
+    with _open_unnamed_file() as file:
+        file.write(json.dumps(_to_json(options)).encode())
         file.flush()
         file.seek(0)
         descriptor = os.dup(file.fileno())
@@ -69,33 +69,35 @@ def write_options(options: ServeOptions) -> int:
 def read_options(descriptor: int) -> ServeOptions:
     """Read what `write_options` wrote."""
     with os.fdopen(descriptor, "rb") as file:
-        given = json.loads(file.read())
-    target = given["target"]
+        values = json.loads(file.read())
+    target = values["target"]
     target["url"] = resolve_url(target["url"])
     target["graph"] = RevisionGraph(
-        **{kind: _tuples(parents) for kind, parents in target["graph"].items()}
+        **{kind: _restore_tuples(parents) for kind, parents in target["graph"].items()}
     )
-    return ServeOptions(**{**_tuples(given), "target": HealthTarget(**_tuples(target))})
+    return ServeOptions(
+        **{**_restore_tuples(values), "target": HealthTarget(**_restore_tuples(target))}
+    )
 
 
-def _plain(options: ServeOptions) -> dict[str, Any]:
-    """Take the options apart; of the URL libpq's parameters are all that there is to know."""
-    given = {item.name: getattr(options, item.name) for item in fields(options)}
+def _to_json(options: ServeOptions) -> dict[str, Any]:
+    """Convert the options to JSON values; libpq's parameters stand for the URL."""
+    values = {item.name: getattr(options, item.name) for item in fields(options)}
     target = {item.name: getattr(options.target, item.name) for item in fields(options.target)}
     target["url"] = dict(options.target.url.parameters)
     graph = options.target.graph
     target["graph"] = {item.name: dict(getattr(graph, item.name)) for item in fields(graph)}
-    return {**given, "target": target}
+    return {**values, "target": target}
 
 
-def _tuples(given: dict[str, Any]) -> dict[str, Any]:
-    """Undo what JSON does to tuples."""
+def _restore_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """Turn lists, as JSON writes tuples, back into tuples."""
     return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }
 
 
-def _nameless_file() -> IO[bytes]:
-    """Make a file in memory, or on disk without a name where the system has no such files."""
-    make = getattr(os, "memfd_create", None)  # Linux
-    return tempfile.TemporaryFile() if make is None else os.fdopen(make("larp-serve"), "w+b")
+def _open_unnamed_file() -> IO[bytes]:
+    """Open an unnamed file in memory, or on disk if the system cannot do that."""
+    create = getattr(os, "memfd_create", None)  # Linux
+    return tempfile.TemporaryFile() if create is None else os.fdopen(create("larp-serve"), "w+b")

@@ -1,7 +1,7 @@
-"""The three paths that machines ask all the time, answered before anything else.
+"""The three probe paths, answered before anything else.
 
-They are most of the traffic, so they go around the router: what is to be said is read from
-the monitor and written into bytes, with nothing awaited but the sending.
+Probes are most of the traffic, so they bypass the router. The response is written from the
+monitor's last report, without waiting for anything but the network.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 METHODS = ("GET", "HEAD")
 
 HEADERS = [(b"content-type", b"application/health+json"), (b"cache-control", b"no-store")]
-"""Source: draft-inadarei-api-health-check; no cache may answer for us."""
+"""Source: draft-inadarei-api-health-check; caches must not store the response."""
 
 
 class Probes:
-    """An ASGI application that answers the probes itself, and leaves the rest to another."""
+    """ASGI middleware that answers the probes, and passes other requests on."""
 
     def __init__(self, app: ASGIApp, monitor: Monitor, retry_after: int) -> None:
         self._app = app
@@ -64,9 +64,9 @@ class Probes:
 
 
 def format_verdict(monitor: Monitor, verdict: Verdict) -> bytes:
-    """Write a verdict: status, reason, when the database was looked at, and how long ago.
+    """Write a verdict as JSON: status, reason, time and age of the last check.
 
-    By hand, as all of it is words of ours: a status, a reason of the list, a time, a number.
+    No value needs escaping: a status, a reason of the list, a time and a number.
     """
     seen = monitor.seen
     reason = f'"{verdict.reason.value}"' if verdict.reason else "null"
@@ -81,5 +81,5 @@ def format_verdict(monitor: Monitor, verdict: Verdict) -> bytes:
 
 
 def format_timestamp(moment: datetime) -> str:
-    """Write a time as RFC 3339 has it, in UTC."""
+    """Write a time in UTC, as RFC 3339 describes."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,7 +1,7 @@
-"""The serving process: small, on sockets that listen already, until a signal ends it.
+"""The serving process. It serves on open sockets until a signal ends it.
 
-``larp serve`` validates everything, and then replaces itself by this. The pid stays the same,
-so it also works as PID 1.
+``larp serve`` validates the options and then replaces itself by this smaller process. The pid
+stays the same, so it also works as PID 1.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from larp_cli.system.streams import flush_standard_streams
 log = logging.getLogger("larp.serve")
 
 KEEP_ALIVE_SECONDS = 15
-"""That a connection may wait for its next request: longer than probes are apart."""
+"""Seconds that a connection may wait for its next request; longer than a probe interval."""
 CLOSE_SECONDS = 5
-"""That requests in flight get to end, once the draining is over."""
+"""Seconds that running requests have to finish after draining."""
 DESCRIPTORS = 4096
 ACCEPTED_AT_ONCE = 16
-"""Between two closings of connections that are too many: their descriptors must last so long."""
+"""Connections accepted before surplus ones are closed; each needs a spare descriptor."""
 
 
 class DrainingServer(SocketServer):
-    """A server that on a signal goes on for a while before it closes."""
+    """A server that keeps serving for a while after a signal before it closes."""
 
     def __init__(self, config: uvicorn.Config, monitor: Monitor, options: ServeOptions) -> None:
         super().__init__(config, GuardedConnection, backlog=BACKLOG)
@@ -48,13 +48,13 @@ class DrainingServer(SocketServer):
         self._options = options
 
     def on_loop(self) -> None:
-        """Hear the signals from the event loop; those that came before it are still pending."""
+        """Handle signals in the event loop; signals that arrived earlier are still pending."""
         loop = asyncio.get_running_loop()
         for number in ENDING:
             loop.add_signal_handler(number, self.end)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         if self._options.lifetime is not None:
-            loop.call_later(self._options.lifetime, self._end_of_life)
+            loop.call_later(self._options.lifetime, self._end_at_lifetime)
 
     def end(self) -> None:
         """Drain, then close; at the second call close at once."""
@@ -67,13 +67,13 @@ class DrainingServer(SocketServer):
         log.info("draining for %g s", seconds)
         asyncio.get_running_loop().call_later(seconds, self.close)
 
-    def _end_of_life(self) -> None:
+    def _end_at_lifetime(self) -> None:
         if not self._monitor.draining:
             self.end()
 
 
 def run_serving_process() -> int:
-    """Serve as the options say that stand behind the descriptor in the argument list."""
+    """Serve with the options from the descriptor in the argument list."""
     options = read_options(int(sys.argv[1]))
     log_to_stderr(
         level=options.log_level,
@@ -111,7 +111,7 @@ def serve(options: ServeOptions) -> None:
 
 
 def _raise_descriptor_limit() -> None:
-    """Leave room for more connections than are kept, and for the database's."""
+    """Raise the limit, so that there are descriptors for surplus connections and the database."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft < wanted:

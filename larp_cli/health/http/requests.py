@@ -1,4 +1,4 @@
-"""What holds for every request: its id, its line in the log, its end while draining."""
+"""Request ids, the access log, and the limit on request bodies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALIVE, DATABASE, READY = "/health", "/health/db", "/health/ready"
 PATHS = frozenset({ALIVE, DATABASE, READY})
 
 LARGEST_BODY = 65_536
-"""Bytes of a request's body that are let in; nothing here reads one."""
+"""Most bytes of a request body that are accepted. No path reads one."""
 
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _CLOSE = (b"connection", b"close")
@@ -28,25 +28,24 @@ _CLOSE = (b"connection", b"close")
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """What the headers of a request say about the answer."""
+    """The facts in the request headers that affect the response."""
 
     request_id: bytes
     body_length: int
-    """Bytes; 1 if the request does not say."""
+    """Bytes; 1 if the length is unknown."""
 
     def headers(self, *, draining: bool) -> list[tuple[bytes, bytes]]:
-        """Give the headers that every answer has.
+        """Return the headers that every response has.
 
-        After a request with a body the connection is closed: the rest of the body is nobody's
-        to wait for. While draining every connection is, so that clients go elsewhere before
-        the port does.
+        The connection closes after a request with a body, so that the rest of the body need not
+        be read. While draining every connection closes, so that clients move to another server.
         """
         given = [(b"x-request-id", self.request_id)]
         return [*given, _CLOSE] if draining or self.body_length else given
 
 
 def read_request(scope: Scope) -> RequestFacts:
-    """Read the request's id, or make one, and the length of its body."""
+    """Read the request's id, or generate one, and the length of its body."""
     request_id, length = b"", 0
     for name, value in scope["headers"]:
         if name == b"x-request-id":
@@ -83,13 +82,13 @@ class Requests:
             await send(message)
 
         if facts.body_length > LARGEST_BODY:
-            await _refuse(sending)
+            await _reject_body(sending)
         else:
             await self._app(scope, receive, sending)
-        _note(scope, status, time.monotonic() - began)
+        _log_request(scope, status, time.monotonic() - began)
 
 
-async def _refuse(send: Send) -> None:
+async def _reject_body(send: Send) -> None:
     body = b'{"type":"about:blank","title":"Content Too Large","status":413}'
     headers = [
         (b"content-type", b"application/problem+json"),
@@ -99,8 +98,8 @@ async def _refuse(send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _note(scope: Scope, status: int, seconds: float) -> None:
-    """Log the request, unless it is one that machines make all the time."""
+def _log_request(scope: Scope, status: int, seconds: float) -> None:
+    """Log the request, except for probes and scrapes."""
     if scope["path"] in PATHS or scope["path"] == "/metrics":
         return
     client = scope.get("client")
