@@ -82,7 +82,7 @@ class Doctor:
 
         def database() -> Database:
             if all(section.problem is not None for section in connections):
-                raise CommandFailed("there is no connection, see above")
+                raise CommandFailed("no connection, see above")
             # Prefer the connection for migrations; fall back to the application's.
             broken = connections[-1].problem is not None
             return self._databases().application if broken else self._databases().migration

@@ -113,7 +113,9 @@ def _open(url: str, timeout: float) -> tuple[HTTPConnection, str]:
 
 
 def _no_url(url: str) -> UsageError:
-    return UsageError(f"{url!r} is no URL of a server", hint="larp health --url http://HOST:PORT")
+    return UsageError(
+        f"{url!r} is not the URL of a server", hint="larp health --url http://HOST:PORT"
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -83,7 +83,7 @@ def plan_upgrade(control: ControlSession, target: str, current: tuple[str, ...])
         ConfigurationError: The target or a current revision has no file.
     """
     if not target.strip():
-        raise ConfigurationError("the revision to migrate to is empty", hint="larp db migrate head")
+        raise ConfigurationError("the target revision is empty", hint="larp db migrate head")
     project = control.project
     require_known(control, current)
     heads = find_heads(project.graph)

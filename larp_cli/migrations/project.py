@@ -162,7 +162,7 @@ class Project:
         def checked(stamps: Any, context: MigrationContext) -> Iterable[MigrationStep]:
             if context.bind is not connection:
                 raise ConfigurationError(
-                    f"the env.py of {self.config_file} makes a connection of its own",
+                    f"the env.py of {self.config_file} opens its own connection",
                     hint='let it take its connection from config.attributes["connection"]',
                 )
             return work(stamps, context)

@@ -237,7 +237,7 @@ class ResourcesExhausted(DatabaseFailure, CommandFailed):
     """53100, 53200, 53400: the server's disk or memory is full."""
 
     phrase = "has run out of something: {detail}"
-    advice = "make room on the server (disk, memory, see its log), then run it again"
+    advice = "free disk space or memory on the server (see its log), then retry"
 
 
 class StatementFailed(DatabaseFailure, CommandFailed):

@@ -43,7 +43,7 @@ def rollback(
     from larp_cli.migrations.rollback import rollback as undo
 
     if steps is not None and to is not None:
-        raise UsageError("--steps and --to exclude each other", hint="larp db rollback --help")
+        raise UsageError("--steps and --to cannot be combined", hint="larp db rollback --help")
     larp: Context = ctx.obj
     larp.answer(
         undo(

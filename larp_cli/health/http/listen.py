@@ -125,7 +125,7 @@ def _suggest(error: OSError) -> str:
 def _remove_stale(path: str) -> None:
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise FileExistsError(errno.EEXIST, "there is a file that is no socket")
+            raise FileExistsError(errno.EEXIST, "a file that is not a socket exists there")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:

@@ -138,8 +138,8 @@ def _select_hazards(
     if rendered.incomplete is not None:
         yield Hazard(
             rule=NOT_RENDERED,
-            message=f"larp could not read all of its SQL: {rendered.incomplete}",
-            advice="read the revision",
+            message=f"not all of its SQL can be shown: {rendered.incomplete}",
+            advice="Read the revision file.",
             statement=None,
             waived=None,
         )

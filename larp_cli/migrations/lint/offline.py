@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from larp_cli.migrations.run.steps import Step
     from larp_cli.postgres.database import Database
 
-ASKS = "it asks the database, and what it does depends on the answer"
+ASKS = "it asks the database, and its SQL depends on the answer"
 
 
 @dataclass(slots=True)

@@ -80,9 +80,9 @@ class StoppedRun:
         if isinstance(cause, PermissionDenied | ResourcesExhausted):
             return MigrationFailed(message, hint=cause.hint)
         broken = self.step.file if self.step and self.step.file else "the revision"
-        remedy = f"mend {broken} or the data"
+        remedy = f"fix {broken} or the data"
         if self.partly:
-            remedy += "; what it has committed already must be there only IF NOT EXISTS"
+            remedy += "; use IF NOT EXISTS for what is already committed"
         return MigrationFailed(message, hint=f"{remedy}; then: {again}")
 
     def _out_of_time(self, message: str) -> LarpError:
@@ -90,7 +90,7 @@ class StoppedRun:
         hint = f"raise MIGRATION_{setting}_TIMEOUT, then: {self.command}"
         if self.blockers:
             held = f"{message}; last held up by {describe_sessions(self.blockers)}"
-            return Locked(held, hint=f"when that has ended, or {hint}")
+            return Locked(held, hint=f"retry when that session has ended, or {hint}")
         return MigrationFailed(message, hint=hint)
 
     def _which(self) -> str:

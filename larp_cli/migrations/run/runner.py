@@ -157,7 +157,7 @@ class Runner:
                 raise ConfigurationError(
                     f"the env.py of {self._project.config_file} leaves its transaction open,"
                     " so nothing was committed",
-                    hint="let it run the migrations within context.begin_transaction()",
+                    hint="run the migrations inside context.begin_transaction() in env.py",
                 )
         if confirmed_by_environment:
             self._done(todo.popleft())
@@ -177,7 +177,7 @@ class Runner:
             raise ConfigurationError(
                 f"the env.py of {self._project.config_file} ran none of the revisions,"
                 " or hid why one failed",
-                hint="let it call context.run_migrations(), and let errors pass",
+                hint="call context.run_migrations() in env.py, and do not catch its errors",
             )
 
     def _begin(self, worker: Worker, step: Step, *, last: bool) -> None:
@@ -216,7 +216,7 @@ class Runner:
         pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1.0)
         holders = f" held by {describe_sessions(watch.blockers)}" if watch.blockers else ""
         self._observer.waiting(
-            f"a lock{holders}; revision {step.revision} is tried again in {pause:.1f} s"
+            f"a lock{holders}; retrying revision {step.revision} in {pause:.1f} s"
             f" ({attempt} of {self._timeouts.lock_retries})"
         )
         watch.forget()
@@ -266,7 +266,7 @@ class Runner:
         """Name those that are invalid though all went well: written at each change, never read."""
         for name in sorted(find_all_invalid_indexes(self._mutex)):
             self._observer.warning(
-                f"the index {name} is invalid; build it anew: REINDEX INDEX CONCURRENTLY {name}"
+                f"the index {name} is invalid; rebuild it: REINDEX INDEX CONCURRENTLY {name}"
                 f" (or, if its name ends in _ccnew or _ccold: DROP INDEX CONCURRENTLY {name})"
             )
 

@@ -98,8 +98,8 @@ def test_a_server_that_says_nothing_costs_one_timeout(larp: Larp) -> None:
 
     assert outcome.exit_code == ExitCode.OK
     assert problems(outcome)["connection"].endswith("did not answer in time")
-    assert problems(outcome)["server settings"] == "there is no connection, see above"
-    assert problems(outcome)["schema"] == "there is no connection, see above"
+    assert problems(outcome)["server settings"] == "no connection, see above"
+    assert problems(outcome)["schema"] == "no connection, see above"
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def test_a_full_disk_is_not_blamed_on_the_revision(
     )
 
     assert outcome.exit_code == ExitCode.MIGRATION_FAILED
-    assert outcome.document["error"]["hint"].startswith("make room on the server")
+    assert outcome.document["error"]["hint"].startswith("free disk space or memory on the server")
 
 
 @pytest.mark.parametrize("partition", ["events_1", 'public . "50 % off"'])
