@@ -14,7 +14,7 @@ import psycopg
 
 from larp_cli.health.checks import CHECKS, NAMES, CheckContext, Observation, check_configuration
 from larp_cli.health.target import HealthTarget
-from larp_cli.postgres.connection import TIMEOUTS, Connection, connect, hang_up
+from larp_cli.postgres.connection import TIMEOUTS, Connection, LastHost, connect, hang_up
 from larp_cli.postgres.errors import DatabaseFailure, ServerUnreachable, StatementTimeout, translate
 from larp_cli.results.health import CheckResult, CheckStatus, HealthReport, Reason
 
@@ -54,6 +54,7 @@ class Inspector:
         self._target = target
         self._deadline = deadline
         self._connection: Connection | None = None
+        self._last_host = LastHost()
         self._abandoned: _Run | None = None
         self._is_pooled = False
         self._lends_statements = False
@@ -205,6 +206,7 @@ class Inspector:
             self._target.url,
             application_name=APPLICATION_NAME,
             connect_timeout=max(0.001, end - time.monotonic()),
+            last_host=self._last_host,
         )
         try:
             pid = connection.info.backend_pid

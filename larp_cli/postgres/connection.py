@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from larp_cli.postgres.errors import DatabaseFailure, combine_failures, is_final, translate
 from larp_cli.postgres.psycopg_api import list_attempts
-from larp_cli.postgres.url import DatabaseUrl, Host
+from larp_cli.postgres.url import DatabaseUrl
 from larp_cli.system.deadlines import on_deadline
 
 Value = TypeVar("Value")
@@ -50,14 +51,29 @@ WHERE pg_backend_pid() = %(pid)s
 type Place = tuple[str, str, str]
 """Host, address and port as libpq takes them; the address may be empty."""
 
-_ANSWERED: dict[tuple[Host, ...], Place] = {}
-"""Which of several hosts let us in last: a command's next connection tries it first, and so
-pays for a dead host once, and does not end up on another server."""
+
+@dataclass(slots=True)
+class LastHost:
+    """Which of several hosts accepted the last connection; the next one tries it first.
+
+    So a command waits for a dead host only once, and does not end up on another server.
+    """
+
+    place: Place | None = None
 
 
-def find_answering_host(url: DatabaseUrl) -> Place | None:
-    """Return where this process was let in last; None where it was not yet."""
-    return _ANSWERED.get(url.hosts)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionTimeouts:
+    """Timeouts of the server for one session, in seconds.
+
+    0 switches one off. None leaves what the server has.
+    """
+
+    statement: float | None = None
+    lock: float | None = None
+
+
+THE_SERVERS_OWN = SessionTimeouts()
 
 
 def connect(
@@ -65,33 +81,32 @@ def connect(
     *,
     application_name: str,
     connect_timeout: float,
-    statement_timeout: float | None = None,
-    lock_timeout: float | None = None,
+    timeouts: SessionTimeouts = THE_SERVERS_OWN,
     autocommit: bool = True,
+    last_host: LastHost | None = None,
 ) -> Connection:
     """Open a connection, trying the hosts in turn as libpq does.
 
-    The timeouts are in seconds. ``connect_timeout`` bounds the whole of it by the wall
-    clock: name lookup, every host and address, TLS, authentication. (libpq's own is per
-    address, and leaves name lookup out.) Each address gets its share of what is left.
-    ``statement_timeout`` and ``lock_timeout`` are set once connected: as startup parameters
-    PgBouncer would reject them. None, and behind a pooler, leaves what the server has.
+    ``connect_timeout`` bounds the whole of it by the wall clock, in seconds: name lookup, every
+    host and address, TLS, authentication. (libpq's own is per address, and leaves name lookup
+    out.) Each address gets its share of what is left. ``timeouts`` are set once connected: as
+    startup parameters PgBouncer would reject them. Behind a pooler they are not set.
 
     Raises:
         DatabaseFailure: no host let us in; its type and ``reason`` say why.
     """
     deadline = time.monotonic() + connect_timeout
-    timeouts = {"statement": statement_timeout, "lock": lock_timeout}
+    last_host = last_host or LastHost()
     attempts = _attempts(url, application_name, connect_timeout)
     if "load_balance_hosts" not in url.parameters:
-        attempts.sort(key=lambda attempt: _place(attempt) != _ANSWERED.get(url.hosts))
+        attempts.sort(key=lambda attempt: _place(attempt) != last_host.place)
     failures: list[DatabaseFailure] = []
     for index, attempt in enumerate(attempts):
         share = (deadline - time.monotonic()) / (len(attempts) - index)
         opened = partial(_open, attempt, share, timeouts, autocommit)
         try:
             connection = within(share, opened, discard=psycopg.Connection.close)
-            _ANSWERED[url.hosts] = _place(attempt)
+            last_host.place = _place(attempt)
             return connection
         except psycopg.Error as error:
             failure = translate(error, url, address=_address(attempt, url))
@@ -189,7 +204,7 @@ def _attempts(url: DatabaseUrl, application_name: str, seconds: float) -> list[C
 
 
 def _open(
-    attempt: ConnDict, seconds: float, timeouts: Mapping[str, float | None], autocommit: bool
+    attempt: ConnDict, seconds: float, timeouts: SessionTimeouts, autocommit: bool
 ) -> Connection:
     connection = psycopg.connect(
         make_conninfo("", **attempt),
@@ -200,9 +215,10 @@ def _open(
         prepare_threshold=None,
     )
     try:
-        if any(value is not None for value in timeouts.values()):
-            given = {name: milliseconds(value) for name, value in timeouts.items()}
-            connection.execute(TIMEOUTS, {**given, "pid": connection.info.backend_pid})
+        if timeouts != THE_SERVERS_OWN:
+            given = {"statement": timeouts.statement, "lock": timeouts.lock}
+            parameters = {name: milliseconds(value) for name, value in given.items()}
+            connection.execute(TIMEOUTS, {**parameters, "pid": connection.info.backend_pid})
         connection.autocommit = autocommit
     except BaseException:
         connection.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from larp_cli.errors import ConfigurationError
-from larp_cli.postgres.connection import TIMEOUTS, connect, milliseconds
+from larp_cli.postgres.connection import LastHost, SessionTimeouts, connect
 from larp_cli.postgres.errors import translate_errors
 from larp_cli.postgres.url import DatabaseUrl, normalise_url
 from larp_cli.redaction import Redactor
@@ -55,6 +55,8 @@ class Database:
     """Seconds that a statement of ours may wait for a lock; None leaves the server's own."""
     redactor: Redactor = field(default=Redactor(), repr=False)
     """Hides what must not be written anywhere, the ledger included."""
+    last_host: LastHost = field(default_factory=LastHost, repr=False, compare=False)
+    """Shared with every copy that leads to the same hosts."""
 
     @property
     def name(self) -> str:
@@ -75,8 +77,8 @@ class Database:
             self.url,
             application_name=application_name,
             connect_timeout=self.connect_timeout,
-            statement_timeout=self.statement_timeout,
-            lock_timeout=self.lock_timeout,
+            timeouts=SessionTimeouts(statement=self.statement_timeout, lock=self.lock_timeout),
+            last_host=self.last_host,
         )
 
     @contextmanager
@@ -115,18 +117,16 @@ class Database:
 
     def _connect_for_migration(self, observer: Observer | None) -> psycopg.Connection:
         connection = connect(
-            self.url, application_name="larp-migrate", connect_timeout=self.connect_timeout
+            self.url,
+            application_name="larp-migrate",
+            connect_timeout=self.connect_timeout,
+            # For what env.py itself runs; whatever the server has, a revision brings its own.
+            timeouts=SessionTimeouts(
+                statement=self.statement_timeout or 0, lock=self.lock_timeout or 0
+            ),
+            autocommit=False,
+            last_host=self.last_host,
         )
-        # What env.py itself runs must not wait for ever either.
-        connection.execute(
-            TIMEOUTS,
-            {
-                "lock": milliseconds(self.lock_timeout or 0),
-                "statement": milliseconds(self.statement_timeout or 0),
-                "pid": connection.info.backend_pid,
-            },
-        )
-        connection.autocommit = False
         if observer is not None:
             connection.add_notice_handler(lambda notice: _tell(observer, notice))
         return connection
@@ -186,7 +186,7 @@ def _for_migration(settings: Settings, application: Database) -> Database:
         return application
     setting = "DATABASE_MIGRATION_URL"
     url = normalise_url(settings.database_migration_url.get_secret_value(), setting=setting)
-    return replace(application, url=url, url_setting=setting, embedded=False)
+    return replace(application, url=url, url_setting=setting, embedded=False, last_host=LastHost())
 
 
 @contextmanager

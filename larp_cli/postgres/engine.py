@@ -12,7 +12,13 @@ from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from larp_cli.postgres.connection import Connection, connect, within
+from larp_cli.postgres.connection import (
+    Connection,
+    LastHost,
+    SessionTimeouts,
+    connect,
+    within,
+)
 from larp_cli.postgres.errors import (
     DatabaseFailure,
     ServerUnreachable,
@@ -75,13 +81,16 @@ def create_engine(
     """
     options = options or PoolOptions()
 
+    last_host = LastHost()
+
     def creator() -> Connection:
         return connect(
             url,
             application_name=application_name,
             connect_timeout=options.connect_timeout,
-            statement_timeout=options.statement_timeout,
+            timeouts=SessionTimeouts(statement=options.statement_timeout),
             autocommit=False,
+            last_host=last_host,
         )
 
     engine = sa.create_engine(

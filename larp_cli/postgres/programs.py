@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from larp_cli.errors import CommandFailed, ConfigurationError, LarpError
-from larp_cli.postgres.connection import find_answering_host
 from larp_cli.system.processes import end_process_group
 from larp_cli.system.signals import signals_deferred
 
@@ -200,7 +199,7 @@ def client_environment(database: Database) -> dict[str, str]:
     """
     inherited = {name: value for name, value in os.environ.items() if name != "PGSERVICE"}
     given = database.url.environment()
-    place = find_answering_host(database.url)
+    place = database.last_host.place
     if place is not None:
         named = dict(zip(("PGHOST", "PGHOSTADDR", "PGPORT"), place, strict=True))
         given |= {name: value for name, value in named.items() if value}

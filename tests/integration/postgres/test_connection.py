@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,9 +19,12 @@ from psycopg import sql
 
 from larp_cli.errors import DatabaseUnreachable, ExitCode
 from larp_cli.postgres import errors
-from larp_cli.postgres.connection import Connection, connect
+from larp_cli.postgres.connection import Connection, SessionTimeouts, connect
+from larp_cli.postgres.database import Database
 from larp_cli.postgres.errors import DatabaseFailure, translate_errors
+from larp_cli.postgres.programs import client_environment
 from larp_cli.postgres.url import DatabaseUrl, normalise_url
+from larp_cli.settings import Environment
 from tests.servers import PASSWORD, Server, free_port
 
 GRACE = 0.7
@@ -82,7 +86,11 @@ def test_the_statement_timeout_is_kept_by_the_server(database: str) -> None:
     url = normalise_url(database)
     with (
         connect(
-            url, application_name="t", connect_timeout=5, statement_timeout=0.05, autocommit=False
+            url,
+            application_name="t",
+            connect_timeout=5,
+            timeouts=SessionTimeouts(statement=0.05),
+            autocommit=False,
         ) as connection,
         pytest.raises(errors.StatementTimeout) as caught,
         translate_errors(url),
@@ -100,7 +108,7 @@ def test_the_statement_timeout_outlives_a_rollback(database: str) -> None:
         normalise_url(database),
         application_name="t",
         connect_timeout=5,
-        statement_timeout=1.5,
+        timeouts=SessionTimeouts(statement=1.5),
         autocommit=False,
     ) as connection:
         connection.rollback()
@@ -305,16 +313,18 @@ def test_a_black_hole_does_not_hide_the_host_behind_it(database: str, black_hole
         assert str(connection.info.port) == url.hosts[0].port
 
 
-def test_a_black_hole_is_paid_for_once(database: str, black_hole: int) -> None:
-    """The next connection begins where the last one was let in."""
+def test_a_dead_host_is_waited_for_once(database: str, black_hole: int) -> None:
+    """The next connection, also of a copy, and psql begin with the host that answered."""
     url = normalise_url(database.replace("@127.0.0.1:", f"@127.0.0.1:{black_hole},127.0.0.1:"))
+    target = Database(url=url, environment=Environment.TESTING, connect_timeout=3)
     began = time.monotonic()
-    opened(url, timeout=3).close()
+    target.connect().close()
     first = time.monotonic() - began
-    opened(url, timeout=3).close()
+    replace(target, statement_timeout=1).connect().close()
     second = time.monotonic() - began - first
 
     assert second < first / 2
+    assert client_environment(target)["PGPORT"] == url.hosts[1].port
 
 
 def test_a_host_without_the_database_does_not_hide_the_primary(
@@ -374,7 +384,7 @@ def test_a_setting_that_the_server_refuses_leaves_no_connection(database: str) -
             normalise_url(database),
             application_name="t",
             connect_timeout=5,
-            statement_timeout=1e10,
+            timeouts=SessionTimeouts(statement=1e10),
         )
 
 
