@@ -50,6 +50,23 @@ def test_a_failing_revision_leaves_those_before_it_committed(
     ]
 
 
+def test_a_statement_that_ran_out_of_time_is_a_failed_revision(
+    larp: Larp, build: Build, empty: str
+) -> None:
+    """The server is there and answers: nothing before it can be lost."""
+    project = build()
+    project.chain(sql("CREATE TABLE first ()"), sql("SELECT pg_sleep(60)"))
+
+    outcome = larp(
+        "db", "migrate", "-c", project.config, "--json", env={"MIGRATION_STATEMENT_TIMEOUT": "0.3"}
+    )
+
+    assert outcome.exit_code == ExitCode.MIGRATION_FAILED
+    error = outcome.document["error"]
+    assert error["message"].endswith("; committed before it in this run: r1")
+    assert error["hint"].startswith("raise MIGRATION_STATEMENT_TIMEOUT")
+
+
 def test_a_revision_that_was_mended_is_run_again(larp: Larp, build: Build, empty: str) -> None:
     """The hint of a failure is true: mend the revision, then migrate."""
     project = build()
