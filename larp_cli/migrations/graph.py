@@ -111,7 +111,7 @@ def has_every_revision(graph: RevisionGraph, stamps: tuple[str, ...]) -> bool:
 
 
 def _require_revision(graph: RevisionGraph, path: dict[str, None], revision: str) -> None:
-    """Refuse a way down that ends in nothing, or returns to where it was."""
+    """Refuse a revision that is missing, or that needs itself."""
     if revision not in graph.down_revisions:
         needing = next(reversed(path))
         raise ConfigurationError(

@@ -14,7 +14,7 @@ from larp_cli.hints import suggest_newer_code
 from larp_cli.migrations.alembic_api import list_upgrade_steps
 from larp_cli.migrations.control import ControlSession, open_control
 from larp_cli.migrations.graph import find_heads, find_unknown, has_every_revision
-from larp_cli.migrations.project import explained
+from larp_cli.migrations.project import translate_alembic_errors
 from larp_cli.migrations.run.steps import describe_revision_steps
 from larp_cli.results import AppliedRevision, Direction, Migrated
 
@@ -92,7 +92,7 @@ def plan_upgrade(control: ControlSession, target: str, current: tuple[str, ...])
             f"the revisions have several heads: {', '.join(heads)}",
             hint=f"alembic -c {project.config_file} merge heads, or larp db migrate heads",
         )
-    with explained(project.config_file):
+    with translate_alembic_errors(project.config_file):
         steps = list_upgrade_steps(project.script, target, current)
     return describe_revision_steps(steps)
 

@@ -1,4 +1,4 @@
-"""An Alembic project: where its scripts are, and running its environment."""
+"""An Alembic project: find its scripts, and run its environment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 _HEADS: dict[str, Any] = {"starting_rev": None, "destination_rev": "heads", "tag": None}
-"""What an env.py hears that asks for the arguments of the command line."""
+"""What an env.py gets that asks for the arguments of the command line."""
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -42,7 +42,7 @@ class Project:
 
     config_file: Path
     schema: str | None
-    """Schema of the version table; None where the project's own env.py decides."""
+    """Schema of the version table; None if the project's env.py decides."""
 
     @property
     def own(self) -> bool:
@@ -51,7 +51,7 @@ class Project:
 
     @cached_property
     def legible_graph(self) -> RevisionGraph | None:
-        """The revisions, where the files tell them without Alembic.
+        """The revisions, if the files can be read without Alembic.
 
         Raises:
             ConfigurationError: A revision needs one that does not exist, or needs itself.
@@ -61,7 +61,7 @@ class Project:
 
     @cached_property
     def graph(self) -> RevisionGraph:
-        """The revisions, as the files tell them; Alembic is asked where they do not.
+        """The revisions, read from the files or by Alembic.
 
         Raises:
             ConfigurationError: The project's files cannot be read.
@@ -75,13 +75,13 @@ class Project:
 
     @cached_property
     def version_table(self) -> WrittenVersionTable | None:
-        """Where a foreign project's version table is, where its env.py need not be run for it."""
+        """The version table of another project, if its env.py can be read without running it."""
         scripts = self._script_directory
         return parse_version_table(scripts / "env.py") if scripts is not None else None
 
     @property
     def is_legible(self) -> bool:
-        """Whether its files tell, without Alembic, its revisions and its version table."""
+        """Whether revisions and version table can be read from the files, without Alembic."""
         return self.legible_graph is not None and (self.own or self.version_table is not None)
 
     @cached_property
@@ -90,20 +90,20 @@ class Project:
 
     @cached_property
     def script(self) -> ScriptDirectory:
-        """The revisions, read once: reading them again for each step would be quadratic.
+        """Alembic's view of the revisions. Read once: once per step would be quadratic.
 
         Raises:
             ConfigurationError: The project's files cannot be read.
         """
         from alembic.script import ScriptDirectory
 
-        with explained(self.config_file):
+        with translate_alembic_errors(self.config_file):
             script = ScriptDirectory.from_config(self._config(None))
-            script.get_heads()  # reads every file: a broken one is told here
+            script.get_heads()  # reads every file, so a broken one is reported here
         return script
 
     def require_files(self) -> None:
-        """Refuse a project whose revision files were left behind: it would look like success.
+        """Refuse a project without its revision files, which would look like success.
 
         Raises:
             ConfigurationError: There is no directory of revision files.
@@ -157,7 +157,7 @@ class Project:
         self._run(environment, runs_revisions=not read_only)
 
     def _on(self, connection: sa.Connection, work: Work) -> Work:
-        """Refuse to work on any other connection: no mutex guards what it may lead to."""
+        """Refuse to work on any other connection, which no mutex may guard."""
 
         def checked(stamps: Any, context: MigrationContext) -> Iterable[MigrationStep]:
             if context.bind is not connection:
@@ -200,7 +200,7 @@ class Project:
 
     def _run(self, environment: EnvironmentContext, *, runs_revisions: bool) -> None:
         try:
-            with environment, logging_kept(), stdout_to_stderr():
+            with environment, keep_logging(), redirect_stdout_to_stderr():
                 self.script.run_env()
         except SystemExit as error:  # would end larp without a word, even as a success
             call = f"called sys.exit({error.code!r})"
@@ -210,7 +210,7 @@ class Project:
             raise ConfigurationError(f"the env.py of {self.config_file} {call}") from error
 
     def open_config(self) -> Config:
-        """Read the project's configuration; what Alembic says goes to stderr."""
+        """Read the project's configuration; Alembic's messages go to stderr."""
         from alembic.config import Config
 
         return Config(self.config_file, stdout=sys.stderr)
@@ -248,11 +248,11 @@ def own_config_file() -> Path:
 
 
 @contextlib.contextmanager
-def explained(config_file: Path) -> Iterator[None]:
-    """Turn Alembic's complaints about files and revisions into errors of ours.
+def translate_alembic_errors(config_file: Path) -> Iterator[None]:
+    """Raise larp's errors for what Alembic, a revision file or env.py raises.
 
     Raises:
-        ConfigurationError: They cannot be read. Errors that are ours already pass unchanged.
+        ConfigurationError: They cannot be read. An error of larp's passes unchanged.
     """
     from alembic.util import CommandError
 
@@ -276,8 +276,8 @@ def explained(config_file: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def stdout_to_stderr() -> Iterator[None]:
-    """Send what is printed to stderr, also by programs that a revision starts."""
+def redirect_stdout_to_stderr() -> Iterator[None]:
+    """Send everything that is printed to stderr, by programs that a revision starts too."""
     with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as undo:
         stdout = os.dup(1)
         undo.callback(os.close, stdout)
@@ -295,7 +295,7 @@ def _flush_original_stdout() -> None:
 
 
 @contextlib.contextmanager
-def logging_kept() -> Iterator[None]:
+def keep_logging() -> Iterator[None]:
     """Undo what a project's env.py does to logging, as ``fileConfig`` does."""
     kept = {
         logger: (logger.level, logger.disabled, logger.propagate, logger.handlers[:])

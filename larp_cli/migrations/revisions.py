@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from larp_cli.migrations.graph import (
     RevisionGraph,
     find_ancestors,
+    find_heads,
     find_unknown,
 )
 from larp_cli.results import History, HistoryEntry, Revision
@@ -48,7 +49,7 @@ def describe_history(script: ScriptDirectory, stamps: tuple[str, ...]) -> Histor
     graph = load_graph(script)
     applied = find_ancestors(graph, stamps)
     others = None if find_unknown(graph, stamps) else False
-    heads = set(script.get_heads())
+    heads = find_heads(graph)
     return History(
         current=stamps,
         revisions=tuple(

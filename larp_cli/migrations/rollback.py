@@ -13,7 +13,7 @@ from larp_cli.migrations.alembic_api import list_downgrade_steps
 from larp_cli.migrations.control import ControlSession, open_control, reopen_control
 from larp_cli.migrations.guard import Guard, Stake, examine
 from larp_cli.migrations.migrate import require_known
-from larp_cli.migrations.project import explained
+from larp_cli.migrations.project import translate_alembic_errors
 from larp_cli.migrations.run.steps import describe_revision_steps
 from larp_cli.postgres.relations import find_named_tables
 from larp_cli.results import AppliedRevision, Direction, RolledBack, TouchedTable
@@ -131,7 +131,7 @@ def plan_downgrade(
     """
     require_known(control, current)
     project = control.project
-    with explained(project.config_file):
+    with translate_alembic_errors(project.config_file):
         steps = list_downgrade_steps(project.script, target, current)
     return describe_revision_steps(steps)
 

@@ -12,7 +12,7 @@ from larp_cli.migrations.alembic_api import list_stamp_steps
 from larp_cli.migrations.control import ControlSession, open_control, reopen_control
 from larp_cli.migrations.graph import find_unknown
 from larp_cli.migrations.guard import Guard, examine
-from larp_cli.migrations.project import explained
+from larp_cli.migrations.project import translate_alembic_errors
 from larp_cli.migrations.rollback import require_same_stamps
 from larp_cli.migrations.run.steps import describe_stamp_steps
 from larp_cli.results import Direction, Stamped
@@ -72,7 +72,7 @@ def _run_stamps(
 
 def _plan_stamp(project: Project, revision: str, current: tuple[str, ...]) -> list[Step]:
     """List Alembic's steps from the ``current`` revisions to ``revision``."""
-    with explained(project.config_file):
+    with translate_alembic_errors(project.config_file):
         return describe_stamp_steps(list_stamp_steps(project.script, revision, current))
 
 

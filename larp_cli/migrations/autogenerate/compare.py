@@ -1,4 +1,4 @@
-"""The models held against the schema, by Alembic's autogenerate in the project's env.py."""
+"""Compare the models with the schema, with Alembic's autogenerate and the project's env.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from larp_cli.migrations.alembic_api import (
     open_comparison,
     render_operation,
 )
-from larp_cli.migrations.project import explained
+from larp_cli.migrations.project import translate_alembic_errors
 from larp_cli.postgres.errors import translate_errors
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ class Comparison:
     differences: tuple[str, ...] = ()
     """Each in plain words."""
     by_hand: tuple[str, ...] = ()
-    """Those among them that no operation undoes."""
+    """Those for which no operation can be written."""
     operations: tuple[str, ...] = ()
     """Alembic operations, as Python, that would make the schema equal the models."""
 
 
 def compare(database: Database, project: Project) -> Comparison:
-    """Compare the models with a database at head, through env.py's own filters.
+    """Compare the models with a database at head, with the filters of env.py.
 
     Raises:
         ConfigurationError: env.py fails.
@@ -56,7 +56,7 @@ def compare(database: Database, project: Project) -> Comparison:
 
     def look(revision: RevisionContext, context: MigrationContext) -> None:
         nonlocal found
-        found = _comparison(revision, context)
+        found = _describe_comparison(revision, context)
 
     autogenerate(database, project, open_revision(project, project.script), look)
     return found
@@ -96,7 +96,7 @@ def autogenerate(
         return ()
 
     with (
-        explained(project.config_file),
+        translate_alembic_errors(project.config_file),
         translate_errors(database.url),
         database.engine() as engine,
         engine.connect() as connection,
@@ -111,7 +111,7 @@ def autogenerate(
 
 
 def _leave_out_bookkeeping(options: dict[str, Any]) -> None:
-    """Keep larp's own tables out of the comparison, which would propose to drop them."""
+    """Keep larp's own tables out of the comparison, which would drop them."""
     theirs = options.get("include_name")
 
     def include(name: str | None, kind: str, parents: dict[str, str | None]) -> bool:
@@ -123,7 +123,7 @@ def _leave_out_bookkeeping(options: dict[str, Any]) -> None:
 
 
 def _compare_enums(options: dict[str, Any]) -> None:
-    """Have enumerated types compared as well, unless another plugin does that already."""
+    """Compare enumerated types too, unless alembic-postgresql-enum does."""
     from larp_cli.migrations.autogenerate.enums import add_enum_changes
 
     theirs = options.get("process_revision_directives")
@@ -138,20 +138,20 @@ def _compare_enums(options: dict[str, Any]) -> None:
 
 
 def by_hand(steps: Iterable[MigrateOperation]) -> tuple[str, ...]:
-    """Say in words what among ``steps`` somebody has to write."""
+    """Describe the steps that somebody has to write."""
     from larp_cli.migrations.autogenerate.enums import ByHand, describe_difference
 
     return tuple(describe_difference(step.difference) for step in steps if isinstance(step, ByHand))
 
 
-def _comparison(revision: RevisionContext, context: MigrationContext) -> Comparison:
+def _describe_comparison(revision: RevisionContext, context: MigrationContext) -> Comparison:
     comparison = open_comparison(context)
     differences: list[str] = []
     operations: list[str] = []
     hand_work: list[str] = []
     for script in list_operations(revision):
         for upgrade in script.upgrade_ops_list:
-            differences.extend(_in_words(list_differences(upgrade)))
+            differences.extend(_describe_differences(list_differences(upgrade)))
             operations.extend(render_operation(comparison, step) for step in _steps(upgrade.ops))
             hand_work.extend(by_hand(upgrade.ops))
     return Comparison(True, tuple(differences), tuple(hand_work), tuple(operations))
@@ -161,42 +161,42 @@ def _steps(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]
     return (step for step in operations if getattr(step, "ops", True))
 
 
-def _in_words(differences: Iterable[Any]) -> Iterator[str]:
-    """Say what Alembic's tuples mean; changes of one column come as a list of their own."""
+def _describe_differences(differences: Iterable[Any]) -> Iterator[str]:
+    """Describe Alembic's tuples; the changes of one column are a list of tuples."""
     from larp_cli.migrations.autogenerate.enums import describe_difference
 
     for difference in differences:
         if isinstance(difference, list):
-            yield from _in_words(difference)
+            yield from _describe_differences(difference)
             continue
         kind, *facts = difference
         verb, _, what = str(kind).partition("_")
         if what in ("label", "labels"):
             yield describe_difference(difference)
         elif verb == "modify":
-            yield _changed_column(what, facts)
+            yield _describe_column(what, facts)
         elif verb in ("add", "remove") and not what.endswith("comment"):
             where = (
                 "in the models, not in the database"
                 if verb == "add"
                 else "in the database, not in the models"
             )
-            yield f"{_named(what, facts)} is {where}"
+            yield f"{_name_object(what, facts)} is {where}"
         elif verb != "execute":  # a hook's own SQL is a consequence, not a difference
             yield f"{str(kind).replace('_', ' ')}: {', '.join(map(str, facts))}"
 
 
-def _changed_column(what: str, facts: list[Any]) -> str:
+def _describe_column(what: str, facts: list[Any]) -> str:
     schema, table, column, _, theirs, ours = facts
-    name = f"{_qualified(schema, table)}.{column}"
+    name = f"{_qualify(schema, table)}.{column}"
     if what == "nullable":
         states = {True: "takes NULL", False: "takes no NULL"}
         return f"column {name} {states[theirs]} in the database, {states[ours]} in the models"
-    values = f"{_value(theirs)} in the database, {_value(ours)} in the models"
+    values = f"{_describe_value(theirs)} in the database, {_describe_value(ours)} in the models"
     return f"column {name} has the {what} {values}"
 
 
-def _value(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     given = getattr(value, "arg", value)  # a server default
     return "none" if given is None or given is False else str(given)
 
@@ -204,19 +204,19 @@ def _value(value: Any) -> str:
 _KINDS = {"fk": "foreign key"}
 
 
-def _named(what: str, facts: list[Any]) -> str:
+def _name_object(what: str, facts: list[Any]) -> str:
     if what == "column":
         schema, table, column = facts[:3]
-        return f"column {_qualified(schema, table)}.{column.name}"
+        return f"column {_qualify(schema, table)}.{column.name}"
     item = facts[0]
     if what == "table":
-        return f"table {_qualified(item.schema, item.name)}"
+        return f"table {_qualify(item.schema, item.name)}"
     columns = ", ".join(column.name for column in getattr(item, "columns", ()))
     label = item.name if isinstance(item.name, str) else f"({columns})"
-    return f"{_KINDS.get(what, what)} {label} on {_qualified(item.table.schema, item.table.name)}"
+    return f"{_KINDS.get(what, what)} {label} on {_qualify(item.table.schema, item.table.name)}"
 
 
-def _qualified(schema: str | None, table: str) -> str:
+def _qualify(schema: str | None, table: str) -> str:
     return f"{schema}.{table}" if schema else table
 
 

@@ -1,4 +1,4 @@
-"""Enumerated types, which Alembic's autogenerate neither makes for new columns nor compares.
+"""Compare enumerated types, which Alembic's autogenerate does not, and create them for columns.
 
 What differs is added to a revision before env.py's own ``process_revision_directives``.
 Sources: PostgreSQL's manual, ALTER TYPE; Alembic's, "Customizing Revision Generation" and
@@ -72,7 +72,7 @@ class ByHand(MigrateOperation):
         self.difference = difference
 
     def reverse(self) -> MigrateOperation:
-        """Stay what it is: whoever writes the upgrade has to write the downgrade."""
+        """Return itself: the author of the upgrade writes the downgrade too."""
         return self
 
     def to_diff_tuple(self) -> tuple[str, ...]:
@@ -84,7 +84,9 @@ class CreateType(ExecuteSQLOp):
     """A type that a new column needs: only `op.create_table` makes those of its own."""
 
     def __init__(self, type_name: str, labels: Iterable[str]) -> None:
-        super().__init__(_as_text(f"CREATE TYPE {type_name} AS ENUM ({_listed(labels)})"))
+        super().__init__(
+            _escape_text(f"CREATE TYPE {type_name} AS ENUM ({_join_literals(labels)})")
+        )
         self.type_name = type_name
 
     def reverse(self) -> MigrateOperation:
@@ -102,7 +104,7 @@ def describe_difference(difference: tuple[str, ...]) -> str:
         "add_label": "in the models, not in the database",
         "remove_label": "in the database, not in the models",
     }
-    return f"label {_literal(facts[0])} of type {type_name} is {where[kind]}"
+    return f"label {_quote_literal(facts[0])} of type {type_name} is {where[kind]}"
 
 
 def native_enum(kind: Any, dialect: sa.Dialect) -> ENUM | None:
@@ -127,58 +129,58 @@ def add_enum_changes(context: MigrationContext, script: MigrationScript) -> None
 
 def _compare_labels(autogen: AutogenContext) -> Iterator[MigrateOperation]:
     """Find what differs, in types that are on both sides."""
-    ours = dict(_in_models(autogen))
-    theirs = _in_database(autogen) if ours else {}
+    ours = dict(_find_in_models(autogen))
+    theirs = _find_in_database(autogen) if ours else {}
     for name in [name for name in ours if name in theirs]:
-        yield from _differences(_qualified(autogen, name), theirs[name], ours[name])
+        yield from _compare_type(_qualify(autogen, name), theirs[name], ours[name])
 
 
 def _create_types(autogen: AutogenContext, upgrade: UpgradeOps) -> Iterator[MigrateOperation]:
     """Make the types of new columns, where neither the database nor a new table has them."""
-    steps = list(_steps(upgrade.ops))
-    wanted = dict(_enums(autogen, (it.column for it in steps if isinstance(it, AddColumnOp))))
+    steps = list(_walk_steps(upgrade.ops))
+    wanted = dict(_find_enums(autogen, (it.column for it in steps if isinstance(it, AddColumnOp))))
     tables = [step for step in steps if isinstance(step, CreateTableOp)]
     columns = [item for table in tables for item in table.columns if isinstance(item, sa.Column)]
-    created = dict(_enums(autogen, columns))
-    there = _in_database(autogen) if wanted or created else {}
+    created = dict(_find_enums(autogen, columns))
+    there = _find_in_database(autogen) if wanted or created else {}
     for column in columns:
         kind = native_enum(column.type, autogen.dialect)
         if kind is not None and (kind.schema, str(kind.name)) in there:
-            column.type = _not_created(column.type, autogen.dialect)
+            column.type = _copy_uncreated(column.type, autogen.dialect)
     there.update(created)
     for name, labels in wanted.items():
         if name not in there:
-            yield CreateType(_qualified(autogen, name), labels)
+            yield CreateType(_qualify(autogen, name), labels)
 
 
-def _not_created(kind: Any, dialect: sa.Dialect) -> Any:
-    """Make the type of a new table's column anew, so that the table does not create it.
+def _copy_uncreated(kind: Any, dialect: sa.Dialect) -> Any:
+    """Copy the type of a new table's column, so that the table does not create it.
 
-    A type that another table has made is there already, and has to stay when this one goes.
+    The type exists already, because another table created it, and stays if this one is dropped.
     """
     impl = kind.dialect_impl(dialect)
     if isinstance(impl, sa.types.TypeDecorator):
         impl = impl.impl_instance
     if isinstance(impl, sa.ARRAY):
-        item = _not_created(impl.item_type, dialect)
+        item = _copy_uncreated(impl.item_type, dialect)
         return ARRAY(item, as_tuple=impl.as_tuple, dimensions=impl.dimensions)
     return ENUM(*impl.enums, name=impl.name, schema=impl.schema, create_type=False)
 
 
-def _steps(steps: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]:
+def _walk_steps(steps: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]:
     for step in steps:
         yield step
         if isinstance(step, OpContainer):
-            yield from _steps(step.ops)
+            yield from _walk_steps(step.ops)
 
 
-def _in_models(autogen: AutogenContext) -> Iterator[tuple[_Name, list[str]]]:
+def _find_in_models(autogen: AutogenContext) -> Iterator[tuple[_Name, list[str]]]:
     for table in autogen.sorted_tables:
         if autogen.run_object_filters(table, table.name, "table", False, None):
-            yield from _enums(autogen, table.columns)
+            yield from _find_enums(autogen, table.columns)
 
 
-def _enums(
+def _find_enums(
     autogen: AutogenContext, columns: Iterable[sa.Column[Any]]
 ) -> Iterator[tuple[_Name, list[str]]]:
     for column in columns:
@@ -187,7 +189,7 @@ def _enums(
             yield (kind.schema, str(kind.name)), kind.enums
 
 
-def _in_database(autogen: AutogenContext) -> dict[_Name, list[str]]:
+def _find_in_database(autogen: AutogenContext) -> dict[_Name, list[str]]:
     inspector = sa.inspect(autogen.connection)
     assert isinstance(inspector, PGInspector)
     found: dict[_Name, list[str]] = {}
@@ -198,17 +200,17 @@ def _in_database(autogen: AutogenContext) -> dict[_Name, list[str]]:
     return found
 
 
-def _qualified(autogen: AutogenContext, name: _Name) -> str:
+def _qualify(autogen: AutogenContext, name: _Name) -> str:
     quote = autogen.dialect.identifier_preparer.quote
     return ".".join(quote(part) for part in name if part)
 
 
-def _differences(name: str, theirs: list[str], ours: list[str]) -> Iterator[MigrateOperation]:
+def _compare_type(name: str, theirs: list[str], ours: list[str]) -> Iterator[MigrateOperation]:
     """Compare labels in their order, which is the order in which they sort."""
     shared = [label for label in ours if label in theirs]
-    first = f" BEFORE {_literal(shared[0])}" if shared else ""
+    first = f" BEFORE {_quote_literal(shared[0])}" if shared else ""
     places = {
-        label: f" AFTER {_literal(before)}" if before is not None else first
+        label: f" AFTER {_quote_literal(before)}" if before is not None else first
         for before, label in zip([None, *ours], ours, strict=False)
         if label not in theirs
     }
@@ -219,18 +221,18 @@ def _differences(name: str, theirs: list[str], ours: list[str]) -> Iterator[Migr
             yield ByHand("remove_label", name, label)
     order = [label for label in theirs if label in ours]
     if order != shared:
-        yield ByHand("order_labels", name, _listed(order), _listed(shared))
+        yield ByHand("order_labels", name, _join_literals(order), _join_literals(shared))
 
 
-def _listed(labels: Iterable[str]) -> str:
-    return ", ".join(map(_literal, labels))
+def _join_literals(labels: Iterable[str]) -> str:
+    return ", ".join(map(_quote_literal, labels))
 
 
-def _literal(label: str) -> str:
+def _quote_literal(label: str) -> str:
     return "'" + label.replace("'", "''") + "'"
 
 
-def _as_text(statement: str) -> str:
+def _escape_text(statement: str) -> str:
     """Escape what is a parameter to ``text()``, which Alembic makes of a statement."""
     return re.sub(r":(?=\w)", r"\:", statement)
 
@@ -238,13 +240,13 @@ def _as_text(statement: str) -> str:
 @renderers.dispatch_for(AddLabels)
 def _render_add(autogen: AutogenContext, step: AddLabels) -> list[str]:
     add = f"ALTER TYPE {step.type_name} ADD VALUE IF NOT EXISTS"
-    statements = (f"{add} {_literal(label)}{place}" for label, place in step.places.items())
-    return [render_operation(autogen, ExecuteSQLOp(_as_text(text))) for text in statements]
+    statements = (f"{add} {_quote_literal(label)}{place}" for label, place in step.places.items())
+    return [render_operation(autogen, ExecuteSQLOp(_escape_text(text))) for text in statements]
 
 
 @renderers.dispatch_for(KeepLabels)
 def _render_keep(_autogen: AutogenContext, step: KeepLabels) -> str:
-    kept = _listed(step.added.places)
+    kept = _join_literals(step.added.places)
     return f"pass  # PostgreSQL takes no label out of {step.added.type_name} again: {kept}"
 
 

@@ -1,4 +1,4 @@
-"""Writing a new revision file from what differs between models and schema."""
+"""Write a new revision file from the differences between models and schema."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from larp_cli.migrations.autogenerate.compare import (
     require_models,
 )
 from larp_cli.migrations.control import open_control
-from larp_cli.migrations.project import explained
+from larp_cli.migrations.project import translate_alembic_errors
 from larp_cli.migrations.revisions import describe_revision
 from larp_cli.migrations.status import compare_revisions
 from larp_cli.results import DatabaseState, RevisionFile
@@ -54,7 +54,7 @@ BLACK_TIMEOUT = 60
 
 
 def write_revision(project: Project, message: str, *, database: Database | None) -> RevisionFile:
-    """Write a revision file; none where models and schema are equal.
+    """Write a revision file, unless models and schema are equal.
 
     Args:
         project: Where the file goes.
@@ -68,9 +68,9 @@ def write_revision(project: Project, message: str, *, database: Database | None)
         Refused: The database is not at head.
         Locked: Another `larp db revision` is at work.
     """
-    message = _one_line(message)
-    versions = _versions(project)
-    revision = open_revision(project, project.script, _in_docstring(message))
+    message = _clean_message(message)
+    versions = _find_directory(project)
+    revision = open_revision(project, project.script, _escape_docstring(message))
     hand_work: tuple[str, ...] = ()
     if database is not None:
         _require_at_head(database, project)
@@ -79,13 +79,17 @@ def write_revision(project: Project, message: str, *, database: Database | None)
             return RevisionFile(
                 message=message, revision=None, down_revisions=(), path=None, by_hand=hand_work
             )
-    with _writing_to(versions), _alone(versions), _staging(project) as (script, staged):
+    with (
+        _explain_refused_write(versions),
+        _lock_directory(versions),
+        _open_staging_directory(project) as (script, staged),
+    ):
         if database is not None and script.get_heads() != project.script.get_heads():
             raise Refused(
                 f"another revision was written meanwhile: {', '.join(script.get_heads())}",
                 hint="larp db migrate",
             )
-        written = _generate(revision, script, staged)
+        written = _write_staged(revision, script, staged)
         path = [_publish(Path(item.path), staged, versions) for item in written][-1]
     facts = describe_revision(written[-1])
     return RevisionFile(
@@ -97,16 +101,16 @@ def write_revision(project: Project, message: str, *, database: Database | None)
     )
 
 
-def _generate(revision: RevisionContext, script: ScriptDirectory, staged: Path) -> list[Script]:
+def _write_staged(revision: RevisionContext, script: ScriptDirectory, staged: Path) -> list[Script]:
     """Let Alembic write its files to the staging directory."""
-    with explained(staged), contextlib.redirect_stdout(sys.stderr):
+    with translate_alembic_errors(staged), contextlib.redirect_stdout(sys.stderr):
         written = write_scripts(revision, script, staged)
     for item in written:
         _format(Path(item.path), script)
     return written
 
 
-def _one_line(message: str) -> str:
+def _clean_message(message: str) -> str:
     message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     if not re.search(r"\w", message):
         raise UsageError(
@@ -116,12 +120,12 @@ def _one_line(message: str) -> str:
     return message
 
 
-def _in_docstring(message: str) -> str:
-    """Escape what would end or change the docstring that the template puts it into."""
+def _escape_docstring(message: str) -> str:
+    """Escape what would end or change the docstring in the template."""
     return message.replace("\\", "\\\\").replace('"""', r"\"\"\"")
 
 
-def _versions(project: Project) -> Path:
+def _find_directory(project: Project) -> Path:
     """Find the directory that a new revision belongs to."""
     script = project.script
     heads = script.get_heads()
@@ -146,8 +150,8 @@ def _versions(project: Project) -> Path:
 
 
 @contextlib.contextmanager
-def _writing_to(versions: Path) -> Iterator[None]:
-    """Turn a refused write into an error that says where."""
+def _explain_refused_write(versions: Path) -> Iterator[None]:
+    """Raise an error that names the directory if a write is refused."""
     try:
         versions.mkdir(exist_ok=True)
         yield
@@ -159,13 +163,13 @@ def _writing_to(versions: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _alone(versions: Path) -> Iterator[None]:
-    """Let one author at a time in: a second one would follow the same head.
+def _lock_directory(versions: Path) -> Iterator[None]:
+    """Let one author at a time write, because two would follow the same head.
 
     Raises:
-        Locked: Another one did not end in time.
+        Locked: Another `larp db revision` did not end in time.
     """
-    path = _lock_file(versions)
+    path = _name_lock_file(versions)
     lock = FileLock(path, timeout=OTHER_AUTHOR_WAIT)
     try:
         lock.acquire()
@@ -177,26 +181,26 @@ def _alone(versions: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is locked: who waits for it notices
+        path.unlink(missing_ok=True)  # while it is locked, so that a waiting process notices
         lock.release()
 
 
-def _lock_file(versions: Path) -> Path:
+def _name_lock_file(versions: Path) -> Path:
     """Name the lock file of a directory; inside the project it might be committed."""
     key = hashlib.sha256(bytes(versions.resolve())).hexdigest()[:16]
     return Path(tempfile.gettempdir(), f"larp-revision-{os.getuid()}-{key}.lock")
 
 
 @contextlib.contextmanager
-def _staging(project: Project) -> Iterator[tuple[ScriptDirectory, Path]]:
-    """Open a directory that Alembic writes to before the file is moved to where it is read.
+def _open_staging_directory(project: Project) -> Iterator[tuple[ScriptDirectory, Path]]:
+    """Open a directory to which Alembic writes before the file is published.
 
-    It is below the scripts, so that formatters find the project's own configuration.
+    It is below the scripts, so that formatters find the project's configuration.
     """
     with tempfile.TemporaryDirectory(
         prefix=".larp-", dir=find_script_directory(project.script)
     ) as directory:
-        with explained(project.config_file):
+        with translate_alembic_errors(project.config_file):
             script = open_staging(project.open_config(), project.script, Path(directory))
             script.get_heads()  # read now, with the lock held
         yield script, Path(directory)
@@ -220,10 +224,10 @@ def _require_at_head(database: Database, project: Project) -> None:
 def _fill(
     revision: RevisionContext, database: Database, project: Project
 ) -> tuple[bool, tuple[str, ...]]:
-    """Put into the revision what differs.
+    """Put the differences into the revision.
 
     Returns:
-        Whether there is anything to write, and what has to be written by hand.
+        Whether there is anything to write, and what somebody has to write.
     """
     ran = False
 

@@ -1,7 +1,7 @@
-"""The SQL of revisions without running them: Alembic's offline mode, one revision at a time.
+"""Write the SQL of revisions without running it, in Alembic's offline mode.
 
-Offline a revision gets a connection that writes statements down and has no answers. What
-needs an answer ends there, and is told as such.
+Offline a revision gets a connection that records statements and has no results. A revision
+that needs a result ends there, and the plan says so.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Rendered:
     statements: list[PlannedStatement] = field(default_factory=list)
     inspects_database: bool = False
     incomplete: str | None = None
-    """Why there is more to it than the statements; None where there is not."""
+    """Why the statements are not everything; None if they are."""
 
 
 class DatabaseAsked(AttributeError):
     """A revision wants to know something that only the database can tell.
 
-    An AttributeError, because Alembic and SQLAlchemy feel their way along a connection
-    with ``hasattr``.
+    It is an AttributeError, because Alembic and SQLAlchemy use ``hasattr`` to find out what a
+    connection can do.
     """
 
 
@@ -52,8 +52,8 @@ def render_sql(
 ) -> dict[str, Rendered]:
     """Render the ``planned`` revisions in one run of the project's env.py.
 
-    No SQL is run; the Python of env.py and of the revisions is. An env.py of others that knows
-    no offline mode still gets its connection, as ever.
+    Runs the Python of env.py and of the revisions, but no SQL. Another project's env.py gets a
+    connection all the same: it may not know the offline mode.
     """
     recorder = _Recorder()
 
@@ -70,12 +70,12 @@ def render_sql(
         try:
             project.run_offline(connection, steps, current, adjust=recorder.adjust)
         except Exception as error:  # noqa: B902 - env.py may raise anything
-            recorder.give_up(f"env.py fails in offline mode: {describe_error(error)}")
-    return {item.revision: recorder.rendered_of(item.revision) for item in planned}
+            recorder.explain_missing(f"env.py fails in offline mode: {describe_error(error)}")
+    return {item.revision: recorder.find(item.revision) for item in planned}
 
 
 class _Recorder:
-    """Stands where Alembic writes its script to, and takes it statement by statement."""
+    """Collects the statements that Alembic writes, for each revision."""
 
     def __init__(self) -> None:
         self._rendered: dict[str, Rendered] = {}
@@ -85,10 +85,10 @@ class _Recorder:
         self._reason = "env.py runs no migrations in offline mode"
 
     def adjust(self, options: dict[str, Any]) -> None:
-        """Have the SQL written here, with values instead of the names of parameters.
+        """Have Alembic write the SQL here, with values instead of parameters.
 
-        A driver may want each percent sign twice; the parameters of a script that nobody runs
-        have names, so it has each once. Callbacks may ask the database as well.
+        Named parameters keep a percent sign single, which some drivers want doubled. Callbacks
+        are left out, because they may ask the database.
         """
         options |= {
             "connection": None,
@@ -102,15 +102,15 @@ class _Recorder:
         options.pop("output_encoding", None)
 
     def attach(self, context: MigrationContext) -> None:
-        """Take the place of the connection that revisions get."""
+        """Give the revisions a connection that only records."""
         self._transactional = begin_offline(context, _OfflineConnection(context, self))
 
     def record(self, item: Step) -> MigrationStep:
-        """Return the step, which then keeps what its revision writes apart from the rest."""
-        wrap_step(item.alembic_step, lambda migrate: self._recording(item.revision, migrate))
+        """Return the step, with its revision's statements recorded separately."""
+        wrap_step(item.alembic_step, lambda migrate: self._wrap(item.revision, migrate))
         return item.alembic_step
 
-    def _recording(self, revision: str, migrate: Callable[..., None]) -> Callable[..., None]:
+    def _wrap(self, revision: str, migrate: Callable[..., None]) -> Callable[..., None]:
         def run(**options: Any) -> None:
             self._open = rendered = self._rendered[revision] = Rendered()
             self._in_transaction = self._transactional
@@ -128,7 +128,7 @@ class _Recorder:
         return run
 
     def write(self, text: str) -> None:
-        """Take one statement; Alembic writes each at once."""
+        """Record one statement; Alembic writes each in one call."""
         statement = text.strip()
         if self._open is None or not statement:
             return
@@ -141,28 +141,28 @@ class _Recorder:
         )
 
     def flush(self) -> None:
-        """Do nothing: what is written is taken at once."""
+        """Do nothing: nothing is buffered."""
 
-    def asked(self) -> None:
-        """Note that the revision wants an answer."""
+    def note_question(self) -> None:
+        """Note that the revision needs a result."""
         if self._open is not None:
             self._open.inspects_database = True
 
-    def give_up(self, reason: str) -> None:
-        """Note why revisions that were not reached have no SQL."""
+    def explain_missing(self, reason: str) -> None:
+        """Note why the revisions that did not run have no SQL."""
         self._reason = reason
 
-    def rendered_of(self, revision: str) -> Rendered:
+    def find(self, revision: str) -> Rendered:
         """Return what a revision has written."""
         return self._rendered.get(revision) or Rendered(incomplete=self._reason)
 
 
 class _OfflineConnection(StatementConnection):
-    """Writes statements down; any other use of it, and of a result, is a question."""
+    """Records statements; any other use of it, or of a result, is a question."""
 
     def __init__(self, context: MigrationContext, recorder: _Recorder) -> None:
         def write(statement: Any, parameters: Any) -> _NoResult:
-            for bound in _bound(statement, parameters):
+            for bound in _bind_parameters(statement, parameters):
                 context.execute(bound)
             return _NoResult(recorder)
 
@@ -172,32 +172,32 @@ class _OfflineConnection(StatementConnection):
     def __getattr__(self, name: str) -> Any:
         # Alembic itself asks whether a transaction is open.
         if name != "in_transaction" and not name.startswith("_"):
-            self._recorder.asked()
+            self._recorder.note_question()
         raise DatabaseAsked(f"there is no connection offline, and so no {name}")
 
 
 class _NoResult:
-    """What a statement returns that was not run."""
+    """The result of a statement that did not run."""
 
     def __init__(self, recorder: _Recorder) -> None:
         self._recorder = recorder
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_"):
-            self._recorder.asked()
+            self._recorder.note_question()
         raise DatabaseAsked(f"there is no result offline, and so no {name}")
 
     def __iter__(self) -> Iterator[Any]:
-        self._recorder.asked()
+        self._recorder.note_question()
         raise DatabaseAsked("there is no result offline")
 
     def __bool__(self) -> bool:
-        self._recorder.asked()
+        self._recorder.note_question()
         raise DatabaseAsked("there is no result offline")
 
 
-def _bound(statement: Any, parameters: Any) -> list[Any]:
-    """Put the parameters into the statement, which MockConnection would forget."""
+def _bind_parameters(statement: Any, parameters: Any) -> list[Any]:
+    """Put the parameters into the statement, because nothing else would render them."""
     if not parameters:
         return [statement]
     sets = [parameters] if isinstance(parameters, Mapping) else list(parameters)

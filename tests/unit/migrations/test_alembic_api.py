@@ -20,7 +20,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from larp_cli.migrations import alembic_api
-from larp_cli.migrations.project import logging_kept
+from larp_cli.migrations.project import keep_logging
 from tests.conftest import ROOT
 from tests.databases import has, query
 from tests.projects import ForeignProject, foreign_project, sql
@@ -61,7 +61,7 @@ def run(
     config.attributes["connection"] = connection
     script = ScriptDirectory.from_config(config)
     environment = alembic_api.open_environment(config, script, work, **options)
-    with environment, logging_kept():
+    with environment, keep_logging():
         script.run_env()
 
 

@@ -293,7 +293,7 @@ def test_an_author_that_does_not_end_is_not_waited_for_for_ever(
     monkeypatch.setattr(revision_file, "OTHER_AUTHOR_WAIT", 0.2)
     before = copy.files
 
-    with revision_file._alone(copy.directory / "alembic" / "versions"):
+    with revision_file._lock_directory(copy.directory / "alembic" / "versions"):
         outcome = larp("db", "revision", "-m", "x", "--json")
 
     assert outcome.exit_code == ExitCode.LOCKED
