@@ -39,7 +39,7 @@ def _(shell: results.ShellOutput) -> Explanation:
 
 @explain.register
 def _(report: results.HealthReport) -> Explanation:
-    observed = "; ".join(f"{check.name}: {check.observed}" for check in report.failed)
+    observed = "; ".join(check.observed for check in report.failed)
     hint = next((check.hint for check in report.failed if check.hint), None)
     return f"unhealthy: {observed}", hint
 
@@ -48,7 +48,7 @@ def _(report: results.HealthReport) -> Explanation:
 def _(health: results.RemoteHealth) -> Explanation:
     reason = health.reason.value if health.reason else f"HTTP {health.http_status}"
     hint = "larp health, on the machine where the server runs" if health.reason else None
-    return f"unhealthy: {health.url} says {reason}", hint
+    return f"unhealthy: {health.url} reports {reason}", hint
 
 
 @explain.register
