@@ -22,13 +22,13 @@ class Observer(Protocol):
         """
 
     def waiting(self, reason: str) -> None:
-        """Tell what the work waits for, and who holds it."""
+        """Report what the work waits for: a noun phrase after "waiting for"."""
 
     def finished(self, summary: str) -> None:
         """End the phase."""
 
     def note(self, text: str) -> None:
-        """Tell something worth a line of its own that is no phase."""
+        """Report a fact on its own line."""
 
     def warning(self, text: str) -> None:
         """Tell something that went wrong without stopping the work."""

@@ -87,7 +87,7 @@ class Context:
 
     @cached_property
     def health_target(self) -> HealthTarget:
-        """What health checks look at; a database that does not answer is no hindrance."""
+        """The target of health checks. The database does not have to answer."""
         from larp_cli.configuration import check_config
         from larp_cli.health.prepare import prepare_target
 

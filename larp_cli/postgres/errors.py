@@ -53,7 +53,7 @@ class ServerUnreachable(DatabaseFailure, DatabaseUnreachable):
     reason = "unreachable"
     transient = True
     phrase = "cannot be reached: {detail}"
-    advice = "try it by hand: psql {safe}"
+    advice = "psql {safe}"
 
 
 class ConnectionRefused(ServerUnreachable):
@@ -148,14 +148,14 @@ class WrongPassword(AuthenticationFailed):
     """28P01: the password is wrong, or the role does not exist: the server reports both alike."""
 
     phrase = "does not accept the password of role '{user}', or has no such role"
-    advice = "correct {setting}; try it by hand: psql {safe}"
+    advice = "correct {setting}; to test it: psql {safe}"
 
 
 class PasswordMissing(AuthenticationFailed):
     """The server requires a password, and none is set."""
 
-    phrase = "asks for a password of role '{user}', and none is set"
-    advice = "put it in {setting}, PGPASSWORD or the file PGPASSFILE names"
+    phrase = "requires a password for role '{user}', and none is set"
+    advice = "set it in {setting}, in PGPASSWORD or in the file named by PGPASSFILE"
 
 
 class NoSuchRole(AuthenticationFailed):
@@ -177,7 +177,7 @@ class TlsFailed(ServerUnreachable):
 
     reason = "tls"
     transient = False
-    phrase = "and we cannot agree on TLS: {detail}"
+    phrase = "did not establish a TLS connection: {detail}"
     advice = "check sslmode and sslrootcert in {setting}"
 
 
@@ -186,7 +186,7 @@ class NotPostgres(ServerUnreachable):
 
     reason = "not_postgresql"
     transient = False
-    phrase = "is something else: it does not speak PostgreSQL's protocol"
+    phrase = "is not PostgreSQL: it does not speak its protocol"
     advice = "correct host and port in {setting}"
 
 
@@ -213,7 +213,7 @@ class LockNotAvailable(DatabaseFailure, Locked):
     reason = "locked"
     transient = True
     phrase = "did not give the lock in time: {detail}"
-    advice = "see who holds it in pg_locks and pg_stat_activity: larp db shell"
+    advice = "find the session that holds it: larp db shell -- -c 'TABLE pg_stat_activity'"
 
 
 class StatementTimeout(DatabaseFailure):
@@ -222,7 +222,7 @@ class StatementTimeout(DatabaseFailure):
     exit_code = ExitCode.UNREACHABLE  # a promise: "did not answer in time"
     reason = "timeout"
     transient = True
-    phrase = "cancelled a statement that ran out of time"
+    phrase = "cancelled a statement that exceeded its timeout"
     advice = "raise DATABASE_STATEMENT_TIMEOUT"
 
 
@@ -230,13 +230,13 @@ class StatementCancelled(DatabaseFailure, CommandFailed):
     """57014: a user or program cancelled the statement."""
 
     reason = "cancelled"
-    phrase = "cancelled a statement because it was asked to"
+    phrase = "cancelled a statement at the request of a user or program"
 
 
 class ResourcesExhausted(DatabaseFailure, CommandFailed):
     """53100, 53200, 53400: the server's disk or memory is full."""
 
-    phrase = "has run out of something: {detail}"
+    phrase = "is out of resources: {detail}"
     advice = "free disk space or memory on the server (see its log), then retry"
 
 

@@ -222,7 +222,7 @@ def test_a_server_that_restarts_in_the_middle_is_told_and_finished_later(
 
     assert process.returncode == ExitCode.UNREACHABLE, stderr
     assert "committed before it in this run: r1" in stderr
-    assert "if the server crashed the newest of them may be lost" in stderr
+    assert "if the server crashed, the newest of them may be lost" in stderr
     assert larp_process(*arguments, env={"DATABASE_URL": database}).exit_code == ExitCode.OK
     assert has(database, "second")
 

@@ -116,7 +116,7 @@ def _describe_error(error: OSError) -> str:
 
 def _suggest(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "larp serve --port 0 takes a free one; or see who it is: ss -ltnp"
+        return "larp serve --port 0 picks a free port; to find the program: ss -ltnp"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "ports below 1024 need privileges: larp serve --port 8000"
     return "larp serve --host 127.0.0.1, or --host 0.0.0.0 for every address"

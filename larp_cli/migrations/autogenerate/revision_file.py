@@ -66,7 +66,7 @@ def write_revision(project: Project, message: str, *, database: Database | None)
         UsageError: The message holds no word.
         ConfigurationError: The project cannot be written to, or has several heads.
         Refused: The database is not at head.
-        Locked: Another `larp db revision` is at work.
+        Locked: Another `larp db revision` is running.
     """
     message = _clean_message(message)
     versions = _find_directory(project)

@@ -31,15 +31,15 @@ class StoppedRun:
     applied: Sequence[AppliedRevision]
     """What this run has committed."""
     partly: bool
-    """Whether the revision in flight has committed a part of itself."""
+    """Whether the current revision has committed part of its work."""
     left_invalid: Sequence[str]
-    """Indexes that were not invalid before the run."""
+    """Indexes that the run left invalid."""
     blockers: Sequence[Blocker]
-    """Who was last seen to hold up the revision."""
+    """The sessions that last blocked the revision."""
     concurrently: bool
-    """Whether the statement in flight had the timeout of ``CONCURRENTLY``."""
+    """Whether the current statement had the timeout of ``CONCURRENTLY``."""
     command: str
-    """The command that goes on where the run stopped."""
+    """The command that continues the run."""
 
     @property
     def changed(self) -> bool:
@@ -47,22 +47,22 @@ class StoppedRun:
         return bool(self.applied) or self.partly
 
     def interruption(self) -> str:
-        """Say where a signal stopped the run."""
+        """Describe where a signal stopped the run."""
         where = f"revision {self.step.revision}" if self.step else "the last step"
         return f"stopped in {where}; {self._committed()}{self._remains()}"
 
     def failure(self, cause: LarpError | None, reason: str, *, noted: bool) -> LarpError:
-        """Say which revision failed and why, what is committed, and what it left behind.
+        """Describe which revision failed and why, and what is committed.
 
         Args:
-            cause: The failure, if it is one that larp can explain.
-            reason: The failure in words.
-            noted: Whether the server still took a line for the ledger.
+            cause: The failure, if larp can explain it.
+            reason: The failure as text.
+            noted: Whether the failure could be written to the ledger.
         """
         message = f"{self._which()} failed: {reason}; {self._committed()}{self._remains()}"
         if self.applied and (isinstance(cause, DatabaseUnreachable) or not noted):
             # Their commits did not wait for the disk: see Worker.begin.
-            message += "; if the server crashed the newest of them may be lost (larp db status)"
+            message += "; if the server crashed, the newest of them may be lost (larp db status)"
         failure = self._failure(cause, message)
         failure.changed = self.changed
         return failure
@@ -70,7 +70,7 @@ class StoppedRun:
     def _failure(self, cause: LarpError | None, message: str) -> LarpError:
         again = self.command
         if isinstance(cause, Locked):
-            return Locked(message, hint=f"when the lock is free: {again}")
+            return Locked(message, hint=f"when the lock is released: {again}")
         if isinstance(cause, ConfigurationError):
             return ConfigurationError(message, hint=cause.hint)
         if isinstance(cause, StatementTimeout):
@@ -89,7 +89,7 @@ class StoppedRun:
         setting = "CONCURRENTLY" if self.concurrently else "STATEMENT"
         hint = f"raise MIGRATION_{setting}_TIMEOUT, then: {self.command}"
         if self.blockers:
-            held = f"{message}; last held up by {describe_sessions(self.blockers)}"
+            held = f"{message}; last blocked by {describe_sessions(self.blockers)}"
             return Locked(held, hint=f"retry when that session has ended, or {hint}")
         return MigrationFailed(message, hint=hint)
 
@@ -106,18 +106,18 @@ class StoppedRun:
         return f"committed before it in this run: {revisions}{parts}"
 
     def _remains(self) -> str:
-        """Name the invalid indexes that a failed CONCURRENTLY left behind."""
+        """List the invalid indexes that a failed CONCURRENTLY left behind."""
         left = self.left_invalid
         if not left:
             return ""
         names = ", ".join(left)
         if any("_ccnew" in name for name in left):  # of REINDEX; nothing will build it again
             return f"; left invalid: {names}; remove it: DROP INDEX CONCURRENTLY {left[0]}"
-        # Where parts are committed the next run trips over those first.
+        # If part of the revision is committed, the next run fails on that first.
         again = "" if self.partly else ", and rebuilt by the next run"
         return f"; left invalid{again}: {names}"
 
 
 def describe_error(error: Exception) -> str:
-    """Write an error that larp cannot explain as Python does."""
+    """Write an error that larp cannot explain, as Python does."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

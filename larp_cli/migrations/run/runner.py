@@ -283,7 +283,7 @@ class Runner:
             self._database.redactor.redact(reason),
         )
         try:
-            self._mutex.execute(NOT_LONG)  # whoever has stopped us waits for the end
+            self._mutex.execute(NOT_LONG)  # the user who stopped larp waits
             self._ledger.write(self._mutex, run)
         except (psycopg.Error, KeyboardInterrupt) as error:
             self._observer.warning(f"the ledger could not be written: {type(error).__name__}")

@@ -200,7 +200,7 @@ def test_a_build_that_nobody_lets_finish_names_who(
         outcome = larp("db", "migrate", "-c", project.config, "--json", env=environment)
 
     assert outcome.exit_code == ExitCode.LOCKED
-    assert "last held up by pid" in outcome.document["error"]["message"]
+    assert "last blocked by pid" in outcome.document["error"]["message"]
     assert "(report, user" in outcome.document["error"]["message"]
     assert "raise MIGRATION_CONCURRENTLY_TIMEOUT" in outcome.document["error"]["hint"]
 

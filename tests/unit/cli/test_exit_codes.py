@@ -59,14 +59,14 @@ def test_each_kind_of_failure_ends_in_its_code(
     kind: type[LarpError], larp: Larp, fail_with: Fail
 ) -> None:
     """Message and hint on stderr, nothing on stdout, and the code of the kind."""
-    fail_with(kind("it is broken", hint="mend it"))
+    fail_with(kind("it is broken", hint="fix it"))
 
     outcome = larp("config", "secret")
 
     assert outcome.exit_code == kind.exit_code
     assert outcome.stdout == ""
     label = "no" if kind.exit_code is ExitCode.NEGATIVE else "error"
-    assert outcome.stderr == f"{label}: it is broken\nhint: mend it\n"
+    assert outcome.stderr == f"{label}: it is broken\nhint: fix it\n"
 
 
 @pytest.mark.parametrize("kind", sorted(set(families()), key=str))

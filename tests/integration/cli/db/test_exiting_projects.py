@@ -87,4 +87,4 @@ def test_a_timeout_while_comparing_is_told_as_one(larp: Larp, build: Build) -> N
 
     assert outcome.exit_code == ExitCode.UNREACHABLE
     assert "cannot be read" not in outcome.document["error"]["message"]
-    assert "ran out of time" in outcome.document["error"]["message"]
+    assert "exceeded its timeout" in outcome.document["error"]["message"]
