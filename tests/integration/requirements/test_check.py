@@ -195,14 +195,14 @@ def test_it_only_reads(locked: LockableProject) -> None:
 def test_resolving_again_compares_with_the_index(larp: Larp, project: LockableProject) -> None:
     """--resolve finds an unmet requirement of a requirement, which reading cannot."""
     project.wants("web", dev=["click"])
-    larp("requirements", "update")
-    fine = larp("requirements", "check", "--resolve", "--json")
+    larp("requirements", "update", "--backend", "uv")
+    fine = larp("requirements", "check", "--resolve", "--backend", "uv", "--json")
     pins = ["typing-extra==1.0", "web==2.0"]
     project.locked(pins, [*pins, "click==8.3"])
     before = project.main
 
     read = larp("requirements", "check")
-    resolved = larp("requirements", "check", "--resolve", "--json")
+    resolved = larp("requirements", "check", "--resolve", "--backend", "uv", "--json")
 
     assert fine.exit_code == read.exit_code == ExitCode.OK
     assert fine.result["resolved"] is True

@@ -187,8 +187,8 @@ def test_unwritable_backups_are_reported_first(
     (tmp_path / "occupied").write_text("")
     home = {"LARP_HOME": str(tmp_path / "occupied" / "home")}
 
-    refused = larp("requirements", "update", env=home)
-    done = larp("requirements", "update", "--keep", "0", env=home)
+    refused = larp("requirements", "update", "--backend", "uv", env=home)
+    done = larp("requirements", "update", "--backend", "uv", "--keep", "0", env=home)
 
     assert refused.exit_code == ExitCode.CONFIGURATION
     assert "compiling" not in refused.stderr
