@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -60,8 +61,12 @@ def find_programs(name: str, *, server_major: int) -> Sequence[Path]:
     return sorted(fitting, key=majors.__getitem__)
 
 
+@cache
 def major_version(path: Path) -> int | None:
-    """Return a client program's major version; None if it cannot be determined."""
+    """Return a client program's major version; None if it cannot be determined.
+
+    A backup asks several times, and each time is a process.
+    """
     try:
         done = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=VERSION_TIMEOUT
