@@ -71,9 +71,9 @@ def _apply(
 
     # Before anything is created: the guards rely on the stamp from the first table on.
     stamp_environment(control.connection, control.database, command="larp db migrate")
-    runner = Runner(control, workspace, command=lambda left: _command(target, left))
+    runner = Runner(control, workspace, Direction.UP, command=lambda left: _command(target, left))
     steps = plan_upgrade(control, target, current)
-    return runner.run(steps, Direction.UP, heads=current)
+    return runner.run(steps, heads=current)
 
 
 def plan_upgrade(control: ControlSession, target: str, current: tuple[str, ...]) -> Sequence[Step]:

@@ -72,8 +72,8 @@ def _undo(
 ) -> tuple[AppliedRevision, ...]:
     from larp_cli.migrations.run.runner import Runner
 
-    runner = Runner(control, workspace, command=lambda left: _command(target, left))
-    return runner.run(planned, Direction.DOWN, heads=current)
+    runner = Runner(control, workspace, Direction.DOWN, command=lambda left: _command(target, left))
+    return runner.run(planned, heads=current)
 
 
 def _examine_downgrade(control: ControlSession, target: str, observer: Observer) -> Stake:

@@ -66,8 +66,8 @@ def _run_stamps(
 ) -> None:
     from larp_cli.migrations.run.runner import Runner
 
-    runner = Runner(control, workspace, command=lambda _left: command)
-    runner.run(planned, Direction.STAMP, heads=current)
+    runner = Runner(control, workspace, Direction.STAMP, command=lambda _left: command)
+    runner.run(planned, heads=current)
 
 
 def _plan_stamp(project: Project, revision: str, current: tuple[str, ...]) -> list[Step]:

@@ -44,19 +44,26 @@ NOT_LONG = "SELECT set_config('lock_timeout', '2000', false)"
 
 
 class Runner:
-    """Runs steps on a database whose mutex is held."""
+    """Runs steps in one direction, on a database whose migration lock is held."""
 
     def __init__(
-        self, control: ControlSession, workspace: Workspace, *, command: Callable[[int], str]
+        self,
+        control: ControlSession,
+        workspace: Workspace,
+        direction: Direction,
+        *,
+        command: Callable[[int], str],
     ) -> None:
-        """Take what is needed; ``command`` writes the command that runs so many steps more."""
+        """Store the context; ``command`` writes the command that runs so many more steps."""
         self._database = control.database
         self._project = control.project
         self._mutex = control.connection
         self._observer = workspace.observer
         self._timeouts = workspace.timeouts
+        self._direction = direction
         self._command = command
         self._ledger = Ledger(control.database.bookkeeping)
+        self._todo: deque[Step] = deque()
         self._applied: list[AppliedRevision] = []
         self._heads: tuple[str, ...] = ()
         self._partly = self._concurrently = False
@@ -64,77 +71,91 @@ class Runner:
         self._began = 0.0
 
     def run(
-        self, planned: Sequence[Step], direction: Direction, *, heads: tuple[str, ...]
+        self, planned: Sequence[Step], *, heads: tuple[str, ...]
     ) -> tuple[AppliedRevision, ...]:
-        """Run the steps in order; each is committed before the next begins.
+        """Run the steps in order. Each is committed before the next one starts.
 
-        ``heads`` are the stamped revisions from which the steps were planned.
+        ``heads`` are the current revisions, from which the steps were planned.
 
         Raises:
             Locked: A table stayed locked through all retries.
-            DatabaseUnreachable: The server went away.
-            MigrationFailed: A revision failed; the message says which are committed.
+            DatabaseUnreachable: The connection to the server was lost.
+            MigrationFailed: A revision failed. The message says which are committed.
+            Stopped: A signal arrived.
         """
-        todo = deque(planned)
-        self._heads = heads
-        if todo:
-            self._ledger.ensure(self._mutex)
-            invalid = find_all_invalid_indexes(self._mutex)
-            self._observer.started(_PHASES[direction], len(todo))
-            try:
-                self._run_all(todo, direction)
-            except KeyboardInterrupt as signal:
-                raise self._interruption(self._stop(todo, direction, invalid)) from signal
-            except Exception as error:
-                raise self._failure(self._stop(todo, direction, invalid), error) from error
-            self._observer.finished("")
-            self._warn_of_invalid_indexes()
+        self._todo, self._heads = deque(planned), heads
+        if not planned:
+            return ()
+        self._ledger.ensure(self._mutex)
+        invalid = find_all_invalid_indexes(self._mutex)
+        self._observer.started(_PHASES[self._direction], len(planned))
+        try:
+            self._run_all()
+        except KeyboardInterrupt as signal:
+            raise self._report_interruption(self._describe_stop(invalid)) from signal
+        except Exception as error:
+            raise self._report_failure(self._describe_stop(invalid), error) from error
+        self._observer.finished("")
+        self._warn_of_invalid_indexes()
         return tuple(self._applied)
 
-    def _run_all(self, todo: deque[Step], direction: Direction) -> None:
-        with open_worker(self._database, self._timeouts, self._observer) as worker:
-            pid = worker.backend_pid()
-            with LockMonitor(
-                self._mutex,
-                pid,
-                self._observer,
-                lock_timeout=self._timeouts.lock,
-                give_up=partial(hang_up, worker.driver),
-            ) as watch:
-                attempt = 0
-                while todo:
-                    left = len(todo)
-                    try:
-                        self._attempt(worker, todo, direction)
-                        self._require_progress(len(todo) < left)
-                    except BaseException as error:
-                        self._partly = worker.partly_committed
-                        self._blockers = watch.blockers
-                        self._concurrently = worker.runs_concurrently
-                        # Alembic's autocommit_block goes back into a transaction even then, on
-                        # a connection that SQLAlchemy has given up: that error hides the signal.
-                        for cause in causes_of(error):
-                            if isinstance(cause, KeyboardInterrupt):
-                                raise cause from None
-                        if not isinstance(error, Exception):
-                            raise
-                        worker.rollback()
-                        attempt = 1 if len(todo) < left else attempt + 1
-                        locked = self._explained(error)
-                        if not isinstance(locked, Locked) or self._partly:
-                            raise
-                        if attempt > self._timeouts.lock_retries:
-                            raise _still_locked(locked, watch, attempt) from error
-                        self._back_off(todo[0], attempt, watch)
+    def _run_all(self) -> None:
+        """Run what is left to do, and try again where a table is locked."""
+        attempt = 0
+        with (
+            open_worker(self._database, self._timeouts, self._observer) as worker,
+            self._monitor(worker) as monitor,
+        ):
+            while self._todo:
+                left = len(self._todo)
+                try:
+                    self._attempt(worker)
+                    self._require_progress(len(self._todo) < left)
+                except BaseException as error:
+                    self._keep_state(worker, monitor)
+                    _raise_signal_behind(error)
+                    if not isinstance(error, Exception):
+                        raise
+                    worker.rollback()
+                    attempt = 1 if len(self._todo) < left else attempt + 1
+                    self._require_retry(error, attempt)
+                    self._back_off(attempt)
+                    monitor.forget()
 
-    def _attempt(self, worker: Worker, todo: deque[Step], direction: Direction) -> None:
+    def _monitor(self, worker: Worker) -> LockMonitor:
+        return LockMonitor(
+            self._mutex,
+            worker.backend_pid(),
+            self._observer,
+            lock_timeout=self._timeouts.lock,
+            give_up=partial(hang_up, worker.driver),
+        )
+
+    def _keep_state(self, worker: Worker, monitor: LockMonitor) -> None:
+        """Keep what is known about the revision in flight, before it is rolled back."""
+        self._partly = worker.partly_committed
+        self._concurrently = worker.runs_concurrently
+        self._blockers = monitor.blockers
+
+    def _require_retry(self, error: Exception, attempt: int) -> None:
+        """Raise the error again unless a table was locked and may be free at the next attempt."""
+        locked = self._explain(error)
+        if not isinstance(locked, Locked) or self._partly:
+            raise error
+        if attempt > self._timeouts.lock_retries:
+            holders = f"; last held by {self._name_blockers()}" if self._blockers else ""
+            message = f"{locked.message}, {attempt} times{holders}"
+            raise Locked(message, hint=locked.hint) from error
+
+    def _attempt(self, worker: Worker) -> None:
         """Enter the environment and run the steps, as far as they go."""
         confirmed_by_environment: list[Step] = []
+        todo = self._todo
 
         def steps(heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
             self._require_heads(heads)
             while todo:
-                self._begin(worker, todo[0], last=len(todo) == 1)
+                self._begin(worker)
                 yield todo[0].alembic_step
                 if commits_itself(context):
                     # env.py began the transaction, so only env.py can commit it.
@@ -142,12 +163,10 @@ class Runner:
                     return
                 self._require_mutex()
                 commit_revision(context)
-                self._done(todo.popleft())
-
-        def record(**_: Any) -> None:
-            self._record(worker, todo[0], direction)
+                self._finish()
 
         connection = worker.connection
+        record = partial(self._record, worker)
         self._project.run_environment(connection, steps, adjust=partial(_call_after_each, record))
         if connection.closed:
             raise closes_connection(self._project)
@@ -160,7 +179,7 @@ class Runner:
                     hint="run the migrations inside context.begin_transaction() in env.py",
                 )
         if confirmed_by_environment:
-            self._done(todo.popleft())
+            self._finish()
 
     def _require_heads(self, heads: tuple[str, ...]) -> None:
         """Stop before anything runs when env.py sees another version table than we did."""
@@ -180,9 +199,10 @@ class Runner:
                 hint="call context.run_migrations() in env.py, and do not catch its errors",
             )
 
-    def _begin(self, worker: Worker, step: Step, *, last: bool) -> None:
+    def _begin(self, worker: Worker) -> None:
+        step = self._todo[0]
         self._require_mutex()
-        worker.begin(last=last)
+        worker.begin(last=len(self._todo) == 1)
         self._observer.progress(f"{step.revision} {step.description}", len(self._applied))
         self._began = time.monotonic()
 
@@ -196,13 +216,15 @@ class Runner:
         if readable:
             self._mutex.execute("SELECT")
 
-    def _record(self, worker: Worker, step: Step, direction: Direction) -> None:
-        """Write the run down in the transaction of the revision itself."""
-        run = Run(step.revision, direction, time.monotonic() - self._began, step.file)
+    def _record(self, worker: Worker, **_: Any) -> None:
+        """Write the revision to the ledger, in the transaction of the revision itself."""
+        step = self._todo[0]
+        run = Run(step.revision, self._direction, time.monotonic() - self._began, step.file)
         with worker.as_login_role() as connection:
             self._ledger.write(connection, run)
 
-    def _done(self, step: Step) -> None:
+    def _finish(self) -> None:
+        step = self._todo.popleft()
         self._applied.append(
             AppliedRevision(
                 revision=step.revision,
@@ -211,55 +233,56 @@ class Runner:
             )
         )
 
-    def _back_off(self, step: Step, attempt: int, watch: LockMonitor) -> None:
+    def _back_off(self, attempt: int) -> None:
         """Let the application's queue drain before the next attempt."""
         pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1.0)
-        holders = f" held by {describe_sessions(watch.blockers)}" if watch.blockers else ""
+        holders = f" held by {self._name_blockers()}" if self._blockers else ""
         self._observer.waiting(
-            f"a lock{holders}; retrying revision {step.revision} in {pause:.1f} s"
+            f"a lock{holders}; retrying revision {self._todo[0].revision} in {pause:.1f} s"
             f" ({attempt} of {self._timeouts.lock_retries})"
         )
-        watch.forget()
         time.sleep(pause)
 
-    def _explained(self, error: Exception) -> LarpError | None:
+    def _name_blockers(self) -> str:
+        return describe_sessions(self._blockers)
+
+    def _explain(self, error: Exception) -> LarpError | None:
+        """Translate an error into one of larp's; None if larp cannot explain it."""
         original = driver_error(error)
         if original is not None:
             return translate(original, self._database.url)
         return error if isinstance(error, LarpError) else None
 
-    def _stop(
-        self, todo: deque[Step], direction: Direction, invalid_before: frozenset[str]
-    ) -> StoppedRun:
-        """Gather what there is to say about a run that stopped."""
+    def _describe_stop(self, invalid_before: frozenset[str]) -> StoppedRun:
+        """Collect what is known about a run that stopped."""
         try:
             left = sorted(find_all_invalid_indexes(self._mutex) - invalid_before)
         except (psycopg.Error, KeyboardInterrupt):  # a second signal: do without
             left = []
         return StoppedRun(
-            step=todo[0] if todo else None,
-            direction=direction,
+            step=self._todo[0] if self._todo else None,
+            direction=self._direction,
             applied=tuple(self._applied),
             partly=self._partly,
             left_invalid=left,
             blockers=self._blockers,
             concurrently=self._concurrently,
-            command=self._command(len(todo)),
+            command=self._command(len(self._todo)),
         )
 
-    def _failure(self, stop: StoppedRun, error: Exception) -> LarpError:
-        """Note which revision failed and why, and say it."""
-        cause = self._explained(error)
+    def _report_failure(self, stop: StoppedRun, error: Exception) -> LarpError:
+        """Record which revision failed and why, and return the error that says so."""
+        cause = self._explain(error)
         reason = cause.message if cause else describe_error(error)
-        noted = self._write_down(stop, RunOutcome.FAILED, reason)
+        noted = self._record_stop(stop, RunOutcome.FAILED, reason)
         return stop.failure(cause, reason, noted=noted)
 
-    def _interruption(self, stop: StoppedRun) -> Stopped:
+    def _report_interruption(self, stop: StoppedRun) -> Stopped:
         """Report and record where a signal stopped the run."""
         message = stop.interruption()
-        with suppress(KeyboardInterrupt):  # the signal is raised again while this takes long
+        with suppress(KeyboardInterrupt):  # the signal is raised again if this takes long
             self._observer.note(message)
-            self._write_down(stop, RunOutcome.INTERRUPTED, "interrupted")
+            self._record_stop(stop, RunOutcome.INTERRUPTED, "interrupted")
         return Stopped(message, changed=stop.changed)
 
     def _warn_of_invalid_indexes(self) -> None:
@@ -270,13 +293,13 @@ class Runner:
                 f" (or, if its name ends in _ccnew or _ccold: DROP INDEX CONCURRENTLY {name})"
             )
 
-    def _write_down(self, stop: StoppedRun, outcome: RunOutcome, reason: str) -> bool:
-        """Note a run that did not succeed, on the mutex's connection; False if it cannot be."""
+    def _record_stop(self, stop: StoppedRun, outcome: RunOutcome, reason: str) -> bool:
+        """Write a run that did not succeed to the ledger; False if that is not possible."""
         if stop.step is None:
             return True
         run = Run(
             stop.step.revision,
-            stop.direction,
+            self._direction,
             time.monotonic() - self._began if self._began else 0.0,
             stop.step.file,
             outcome,
@@ -305,6 +328,12 @@ def _call_after_each(callback: Callable[..., None], options: dict[str, Any]) -> 
     options["on_version_apply"] = (*theirs, callback)
 
 
-def _still_locked(locked: Locked, watch: LockMonitor, attempts: int) -> Locked:
-    holders = f"; last held by {describe_sessions(watch.blockers)}" if watch.blockers else ""
-    return Locked(f"{locked.message}, {attempts} times{holders}", hint=locked.hint)
+def _raise_signal_behind(error: BaseException) -> None:
+    """Raise the signal that another error hides, if there is one.
+
+    Alembic's ``autocommit_block`` returns to a transaction even after a signal. SQLAlchemy has
+    given up the connection by then, so that fails with an error of its own.
+    """
+    for cause in causes_of(error):
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause from None
