@@ -69,9 +69,9 @@ def demo_recipe() -> list[str]:
     return lines
 
 
-def test_the_demo_prints_what_the_readme_shows(larp_process: LarpProcess, tmp_path: Path) -> None:
+def test_the_demo_prints_what_the_readme_shows(larp_process: LarpProcess, larp_home: Path) -> None:
     """Each command of the demo prints what the README shows below it."""
-    home = tmp_path / ".larp"
+    home = larp_home / ".larp"  # pytest closes its own directories to other accounts
     steps = demo_transcript()
     assert [line for line, _ in steps] == demo_recipe()
 
