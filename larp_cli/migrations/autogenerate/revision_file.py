@@ -84,11 +84,8 @@ def write_revision(project: Project, message: str, *, database: Database | None)
         _lock_directory(versions),
         _open_staging_directory(project) as (script, staged),
     ):
-        if database is not None and script.get_heads() != project.script.get_heads():
-            raise Refused(
-                f"another revision was written meanwhile: {', '.join(script.get_heads())}",
-                hint="larp db migrate",
-            )
+        if database is not None:
+            _require_same_heads(project, script)
         written = _write_staged(revision, script, staged)
         path = [_publish(Path(item.path), staged, versions) for item in written][-1]
     facts = describe_revision(written[-1])
@@ -99,6 +96,15 @@ def write_revision(project: Project, message: str, *, database: Database | None)
         path=path,
         by_hand=hand_work,
     )
+
+
+def _require_same_heads(project: Project, script: ScriptDirectory) -> None:
+    """Refuse to build on a head that another process has extended."""
+    if script.get_heads() != project.script.get_heads():
+        raise Refused(
+            f"another revision was written in the meantime: {', '.join(script.get_heads())}",
+            hint="larp db migrate",
+        )
 
 
 def _write_staged(revision: RevisionContext, script: ScriptDirectory, staged: Path) -> list[Script]:
