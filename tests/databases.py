@@ -37,7 +37,7 @@ def name_of(url: str) -> str:
 def query(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
     """Run one statement in a transaction of its own; returns its rows, if it has any."""
     with psycopg.connect(url) as connection:
-        cursor = connection.execute(statement, parameters or None)  # type: ignore[arg-type]
+        cursor = connection.execute(statement, parameters or None)
         return cursor.fetchall() if cursor.description else []
 
 

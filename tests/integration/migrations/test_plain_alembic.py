@@ -79,7 +79,7 @@ def test_the_sql_of_an_upgrade_runs_through_psql(database: str, initialised: str
     script = home("upgrade", "head", "--sql", url=database)
     assert not has(database, f"{SCHEMA}.alembic_version")
 
-    psql = [installation() / "psql", "-v", "ON_ERROR_STOP=1", "-q", database]
+    psql = [str(installation() / "psql"), "-v", "ON_ERROR_STOP=1", "-q", database]
     done = subprocess.run(psql, input=script, capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 0, done.stderr
@@ -93,7 +93,7 @@ def test_the_sql_of_a_downgrade_runs_through_psql(initialised: str) -> None:
     """The way back is a script too."""
     script = home("downgrade", f"{HEAD}:base", "--sql", url=initialised)
 
-    psql = [installation() / "psql", "-v", "ON_ERROR_STOP=1", "-q", initialised]
+    psql = [str(installation() / "psql"), "-v", "ON_ERROR_STOP=1", "-q", initialised]
     done = subprocess.run(psql, input=script, capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 0, done.stderr

@@ -218,7 +218,12 @@ def test_a_page_asks_nobody_else(browser: Browser, serve: Serve, path: str) -> N
     requested = browser.requested()
     if not path:
         browser.come_back()
-        until(lambda: requested.extend(browser.requested()) or requested.count(site.url) == 2)
+
+        def has_asked_twice() -> bool:
+            requested.extend(browser.requested())
+            return requested.count(site.url) == 2
+
+        until(has_asked_twice)
 
     assert site.url + path in requested
     for url in requested:

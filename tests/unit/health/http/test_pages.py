@@ -15,7 +15,7 @@ from larp_cli.health.http.formatting import REASONS, format_duration, format_lat
 from larp_cli.health.http.openapi import load_document
 from larp_cli.health.http.pages import HtmlPage, docs_page, status_page
 from larp_cli.health.monitor import Monitor
-from larp_cli.results.health import CheckStatus, Reason
+from larp_cli.results.health import CheckStatus, HealthReport, Reason
 from tests import monitors
 
 HOSTILE = "</td><script>alert('x')</script>\"&<img src=x onerror=alert(1)>"
@@ -97,7 +97,7 @@ def every_page() -> list[HtmlPage]:
     ],
     ids=["ready", "warned", "behind", "unanswered"],
 )
-def test_the_state_stands_in_words(made: monitors.HealthReport, state: str, why: str) -> None:
+def test_the_state_stands_in_words(made: HealthReport, state: str, why: str) -> None:
     """The page says in words how it stands, and why; colour only repeats it."""
     page = shown(monitors.monitor(made))
 
