@@ -45,17 +45,10 @@ SELECT_LAST_RUN = """
 SELECT revision, outcome FROM {} WHERE version_table = %s ORDER BY id DESC LIMIT 1
 """
 
-SELECT_LAST_RUNS = """
-SELECT DISTINCT ON (revision)
-       revision, direction, outcome, started_at, seconds, operator, host, database_user,
-       larp_version, file_sha256, error
-FROM {} WHERE version_table = %s AND outcome = 'succeeded' ORDER BY revision, id DESC
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a revision, about to be written down."""
+    """One run of a revision, to be written to the ledger."""
 
     revision: str
     direction: Direction
@@ -75,7 +68,7 @@ class Ledger:
 
     @cached_property
     def _insert(self) -> bytes:
-        """Compose it once, with all that stays: a long run writes a line for each revision."""
+        """The statement with the values that never change: it runs once for each revision."""
         always = (self._version_table, _operator(), socket.gethostname(), __version__)
         parts = (self._table, *map(sql.Literal, always))
         # A % in a name would be taken for a placeholder.
@@ -95,7 +88,7 @@ class Ledger:
         return self._bookkeeping.is_readable(connection, LEDGER)
 
     def write(self, connection: psycopg.Connection, run: Run) -> None:
-        """Write a run down, in the connection's transaction if it is in one."""
+        """Write a run, in the connection's transaction if it is in one."""
         connection.execute(
             self._insert,
             (
@@ -110,7 +103,7 @@ class Ledger:
         )
 
     def read_runs(self, connection: psycopg.Connection) -> tuple[LedgerEntry, ...]:
-        """Read every run, newest first; none where this role may not read them."""
+        """Read every run, newest first; none if this role may not read them."""
         return self._select(connection, SELECT_RUNS)
 
     def read_last_outcome(self, connection: psycopg.Connection) -> tuple[str, str] | None:
@@ -118,10 +111,6 @@ class Ledger:
         statement = sql.SQL(SELECT_LAST_RUN).format(self._table)
         row = connection.execute(statement, (self._version_table,)).fetchone()
         return None if row is None else (row[0], row[1])
-
-    def read_last_runs(self, connection: psycopg.Connection) -> dict[str, LedgerEntry]:
-        """Read each revision's last successful run: up, down or a stamp."""
-        return {run.revision: run for run in self._select(connection, SELECT_LAST_RUNS)}
 
     def read_upgrades(
         self, connection: psycopg.Connection, revisions: Iterable[str]
@@ -152,7 +141,7 @@ def find_readable_ledger(
 
 
 def sha256_of(path: Path) -> str | None:
-    """Hash a revision file; None where it cannot be read any more."""
+    """Hash a revision file; None if it cannot be read."""
     try:
         with open(path, "rb", buffering=0) as file:
             return hashlib.sha256(file.read()).hexdigest()

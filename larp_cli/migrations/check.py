@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,17 @@ from larp_cli.bookkeeping.ledger import Ledger, sha256_of
 from larp_cli.migrations.alembic_api import read_file_template
 from larp_cli.migrations.autogenerate.compare import Comparison, compare
 from larp_cli.migrations.control import ControlSession, open_control
-from larp_cli.migrations.graph import find_ancestors
+from larp_cli.migrations.graph import RevisionGraph, find_ancestors
 from larp_cli.migrations.status import Standing, compare_revisions
 from larp_cli.postgres.catalog import find_invalid_indexes
-from larp_cli.results import DatabaseCheck, DatabaseState, Direction, Finding
+from larp_cli.results import (
+    DatabaseCheck,
+    DatabaseState,
+    Direction,
+    Finding,
+    LedgerEntry,
+    RunOutcome,
+)
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -125,7 +132,7 @@ def _check_edits(
     A revision that was stamped, or applied without larp, has no recorded file.
     """
     project = control.project
-    last_runs = ledger.read_last_runs(control.connection)
+    last_runs = _find_last_runs(ledger.read_runs(control.connection), project.graph)
     for revision in sorted(find_ancestors(project.graph, current)):
         run = last_runs.get(revision)
         if run is None or run.direction != Direction.UP or run.file_sha256 is None:
@@ -138,6 +145,21 @@ def _check_edits(
                 f" on {run.started_at:%Y-%m-%d}, by larp {run.larp_version}",
                 hint="restore the file, and write the change as a new revision",
             )
+
+
+def _find_last_runs(runs: Iterable[LedgerEntry], graph: RevisionGraph) -> dict[str, LedgerEntry]:
+    """Find each revision's last successful run, from runs with the newest first.
+
+    A stamp counts for its revision and everything that the revision needs.
+    """
+    last: dict[str, LedgerEntry] = {}
+    for run in runs:
+        if run.outcome == RunOutcome.SUCCEEDED:
+            names = run.revision.split(", ")
+            stamped = run.direction == Direction.STAMP
+            for name in find_ancestors(graph, names) if stamped else names:
+                last.setdefault(name, run)
+    return last
 
 
 def _check_indexes(control: ControlSession) -> Iterator[Finding]:

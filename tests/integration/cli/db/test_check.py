@@ -141,6 +141,20 @@ def test_a_file_edited_before_it_was_stamped_again_is_in_order(
     assert codes(check(larp)) == ["edited"]
 
 
+def test_a_stamp_stands_for_the_files_below_it_too(
+    larp: Larp, modelled_project: ForeignProject, empty: str
+) -> None:
+    """Who stamps a database from base to head says it of every file on the way."""
+    modelled_project.revision("r2", sql("SELECT 2"), after="hero")
+    assert larp("db", "migrate").exit_code == ExitCode.OK
+    confirm = ("--confirm", name_of(empty))
+    assert larp("db", "stamp", "base", *confirm).exit_code == ExitCode.OK
+    path = modelled_project.revision("hero", HERO, downgrade=sql("DROP TABLE hero"))
+    assert larp("db", "stamp", "head", *confirm).exit_code == ExitCode.OK
+
+    assert found(check(larp)) == [], path
+
+
 def test_an_invalid_index_is_named_and_the_hint_mends_it(larp: Larp, ready: str) -> None:
     """What a failed CREATE INDEX CONCURRENTLY left, with the command that repairs it."""
     query(ready, f'CREATE TABLE {SCHEMA}."Twice" AS SELECT 1 AS id FROM generate_series(1, 2)')
