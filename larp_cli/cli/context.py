@@ -117,7 +117,7 @@ class Context:
 
     def guard(self, options: ConsentOptions) -> Guard:
         """Make the guard of a destructive command, from its options."""
-        from larp_cli.cli.confirmation import typed_name
+        from larp_cli.cli.confirmation import make_prompt
         from larp_cli.migrations.guard import Consent, Guard
 
         return Guard(
@@ -126,7 +126,7 @@ class Context:
                 yes=options.yes,
                 allow_production=options.allow_production,
             ),
-            ask=typed_name(self.terminal, quiet=self.options.quiet),
+            ask=make_prompt(self.terminal, quiet=self.options.quiet),
             observer=self.observer,
         )
 
@@ -222,15 +222,22 @@ class Context:
         self._write(Answer.of(self.command_name, result))
 
     def fail(self, error: LarpError) -> None:
-        """Write the error: to stderr for people, as the document for programs."""
+        """Write the error: to stderr for people, as the document for programs.
+
+        Both go to stderr where the document cannot be written.
+        """
         from larp_cli.rendering.answer import Answer
 
         answer = Answer.of_error(self.command_name, error)
-        if isinstance(error, OutputLost):  # the document could not be written either
+        if isinstance(error, OutputLost):
             self.exit_code = answer.exit_code
             self._complain(answer)
-        else:
+            return
+        try:
             self._write(answer)
+        except OutputLost as lost:
+            self._complain(answer)
+            self._complain(Answer.of_error(self.command_name, lost))
 
     def _write(self, answer: Answer) -> None:
         self.exit_code = answer.exit_code

@@ -12,7 +12,7 @@ from larp_cli import __version__
 from larp_cli.cli.commands import group, new_app
 from larp_cli.cli.context import Context
 from larp_cli.cli.options import AlembicOptions, CommonOptions
-from larp_cli.cli.streams import OutputLost, write_result
+from larp_cli.cli.streams import write_result
 from larp_cli.cli.typer_api import run_app
 from larp_cli.errors import LarpError, UsageError
 from larp_cli.system.streams import write_to_stderr
@@ -87,10 +87,7 @@ def _fail(larp: Context, error: LarpError) -> int:
 
         text = "".join(traceback.format_exception(error))
         write_to_stderr(larp.redact(text).rstrip())
-    try:
-        larp.fail(error)
-    except OutputLost as lost:
-        larp.fail(lost)
+    larp.fail(error)
     return int(larp.exit_code)
 
 

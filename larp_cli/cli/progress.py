@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from larp_cli.cli.terminal import Terminal
+from larp_cli.cli.terminal import Terminal, drop_failed_writes
 from larp_cli.observer import Observer, Silent
 from larp_cli.rendering.printable import printable
 from larp_cli.system.streams import write_to_stderr
@@ -91,7 +92,11 @@ class TerminalObserver:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             console=Console(
-                stderr=True, no_color=not colour, markup=False, emoji=False, highlight=False
+                file=drop_failed_writes(sys.stderr),
+                no_color=not colour,
+                markup=False,
+                emoji=False,
+                highlight=False,
             ),
             transient=True,
             refresh_per_second=8,

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from inspect import Signature
+from io import StringIO
 from typing import Any
 
 import typer
@@ -18,6 +20,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from larp_cli.cli.option_groups import list_fields
+from larp_cli.cli.streams import write_result
 
 Parameter = Any
 """An option or an argument of a command."""
@@ -35,12 +38,27 @@ def run_app(app: typer.Typer, words: list[str], *, name: str, obj: object) -> An
     """
     command = get_command(app)
     if f"_{name.upper()}_COMPLETE" in os.environ:
-        return command.main(words, prog_name=name, standalone_mode=False, obj=obj)
+        with _print_as_result():
+            return command.main(words, prog_name=name, standalone_mode=False, obj=obj)
     try:
-        with command.make_context(name, list(words), obj=obj) as ctx:
-            return command.invoke(ctx)
+        with _print_as_result():
+            context = command.make_context(name, list(words), obj=obj)
+        with context:
+            return command.invoke(context)
     except typer.Exit as ended:
         return ended.exit_code
+
+
+@contextmanager
+def _print_as_result() -> Iterator[None]:
+    """Let what Typer itself prints, such as a completion script, be written like a result."""
+    printed = StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        if printed.getvalue():
+            write_result(printed.getvalue())
 
 
 def list_parameters(options: type) -> tuple[Parameter, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from larp_cli.cli.streams import write_result
+from larp_cli.cli.terminal import drop_failed_writes
 from larp_cli.rendering.answer import Answer
 from larp_cli.rendering.printable import one_line
 from larp_cli.system.streams import wait_unless_unread
@@ -84,6 +86,10 @@ def _display(larp: Context) -> Iterator[Lines | Screen]:
     from rich.console import Console
     from rich.live import Live
 
-    console = Console(no_color=not larp.terminal.stdout_has_colour, highlight=False)
+    console = Console(
+        file=drop_failed_writes(sys.stdout),
+        no_color=not larp.terminal.stdout_has_colour,
+        highlight=False,
+    )
     with Live(console=console, auto_refresh=False) as live:
         yield Screen(larp, live)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import stat
 import sys
 import time
 
@@ -49,16 +48,17 @@ def write_to_stderr(line: str) -> None:
 def wait_unless_unread(seconds: float) -> bool:
     """Wait so many seconds; returns True, at once, when the reader of stdout is gone.
 
-    Without this, a command that only waits would notice it when it next writes. Only a pipe or
-    a socket has a reader that can leave.
+    The reader of a pipe has closed it, or the terminal was closed. A command that only waits
+    would not notice before it next writes.
     """
-    mode = os.fstat(STDOUT).st_mode
-    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
-        time.sleep(seconds)
-        return False
     poll = select.poll()
     poll.register(STDOUT, 0)  # POLLERR and POLLHUP are always reported
-    return bool(poll.poll(seconds * 1000))
+    ended = time.monotonic() + seconds
+    for _, event in poll.poll(seconds * 1000):
+        if event & (select.POLLERR | select.POLLHUP):
+            return True
+        time.sleep(max(0.0, ended - time.monotonic()))  # macOS cannot poll a device
+    return False
 
 
 def flush_standard_streams() -> None:

@@ -142,7 +142,7 @@ def test_waiting_ends_when_the_reader_is_gone(
     environment = {"DATABASE_URL": dead_database}
     with larp_process.start("db", "wait", "--timeout", "3600", env=environment) as process:
         assert process.stdout is not None and process.stderr is not None
-        assert any("waiting: " in line for line in process.stderr)
+        assert any("waiting for the database: " in line for line in process.stderr)
         process.stdout.close()
 
         assert process.wait(timeout=30) == ExitCode.UNREACHABLE

@@ -58,7 +58,7 @@ def test_a_closed_pipe_on_stderr_does_not_stop_the_work(
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("line", [*WRITERS, "--json frobnicate"])
+@pytest.mark.parametrize("line", WRITERS)
 def test_a_full_disk_is_an_error_that_is_explained(line: str, larp_process: LarpProcess) -> None:
     """The result is lost, so it is no success; and it is no bug of ours either."""
     with FULL.open("w") as full:
@@ -68,6 +68,17 @@ def test_a_full_disk_is_an_error_that_is_explained(line: str, larp_process: Larp
     assert "error: cannot write the result to stdout: No space left" in outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert "bug" not in outcome.stderr
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+def test_an_error_whose_document_cannot_be_written_is_on_stderr(larp_process: LarpProcess) -> None:
+    """The exit code is that of the error, which nothing else would tell."""
+    with FULL.open("w") as full:
+        outcome = larp_process("--json", "frobnicate", stdout=full)
+
+    assert outcome.exit_code == ExitCode.USAGE
+    assert "error: No such command 'frobnicate'" in outcome.stderr
+    assert "error: cannot write the result to stdout: No space left" in outcome.stderr
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
