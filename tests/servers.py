@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -227,8 +229,13 @@ def external(url: str) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """Find a TCP port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a TCP port on loopback that is free, and that no client is given meanwhile.
+
+    The kernel gives clients ports from 32768 up. The seed of ``random`` is the same in each
+    process of the tests, so it is not used here.
+    """
+    while True:
+        port = 10240 + secrets.randbelow(32768 - 10240)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -18,6 +18,7 @@ from tests.acceptance.pages import blocks
 from tests.checkout import copy_repository
 from tests.conftest import ROOT
 from tests.databases import until
+from tests.processes import PATIENCE
 
 CHECKOUT = (
     "alembic", "alembic.ini", "larp_cli", "pyproject.toml", "requirements.txt",
@@ -147,7 +148,7 @@ class Reader:
         """End what still runs."""
         for process in self.running:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
 
 
 def _is_ready(address: str) -> bool:

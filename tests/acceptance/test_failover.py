@@ -14,10 +14,7 @@ from tests.conftest import LarpProcess
 from tests.databases import until
 from tests.pairs import Pair, streaming
 from tests.projects import foreign_project
-
-PATIENCE = 60.0
-"""Seconds for what is promised within no time of its own: a machine may be busy."""
-QUICK = {"HEALTH_INTERVAL": "0.3", "HEALTH_DEADLINE": "1", "SERVE_DRAIN_SECONDS": "0"}
+from tests.serving import QUICK, Running
 
 
 @pytest.fixture
@@ -37,28 +34,22 @@ def test_a_promotion_is_survived(pair: Pair, larp_process: LarpProcess, tmp_path
         connection.execute("CREATE TABLE larp_manager.kept AS SELECT generate_series(1, 1000) AS n")
 
     standby_only = {**QUICK, "DATABASE_URL": pair.url("larp", attributes="standby")}
-    until(
-        lambda: _reason(larp_process, standby_only) in ("read_only", "replication_lag"),
-        seconds=PATIENCE,
-    )
+    until(lambda: _reason(larp_process, standby_only) in ("read_only", "replication_lag"))
     refused = larp_process("db", "migrate", "--json", env=standby_only)
     assert refused.exit_code == ExitCode.OK  # at head there is nothing to write
 
-    serving = larp_process.start("serve", "--port", "0", env=environment)
-    try:
-        assert serving.stdout is not None
-        address = serving.stdout.readline().split()[-1]
-        asked = ("health", "--url", address)
-        until(lambda: larp_process(*asked).exit_code == ExitCode.OK, seconds=PATIENCE)
-        pair.kill_primary()
-        until(lambda: larp_process(*asked).exit_code != ExitCode.OK, seconds=PATIENCE)
-        told = larp_process("health", env=environment)
-        assert told.exit_code == ExitCode.UNREACHABLE, told.stdout
-        pair.promote()
-        until(lambda: larp_process(*asked).exit_code == ExitCode.OK, seconds=10)
-    finally:
-        serving.terminate()
-        serving.communicate(timeout=20)
+    serving = Running.announced(
+        larp_process.start("serve", "--port", "0", "--json", env=environment)
+    )
+    until(lambda: serving.is_ready)
+    pair.kill_primary()
+    until(lambda: not serving.is_ready)
+    told = larp_process("health", env=environment)
+    assert told.exit_code == ExitCode.UNREACHABLE, told.stdout
+    pair.promote()
+    until(lambda: serving.is_ready)
+    assert larp_process("health", "--url", serving.url).exit_code == ExitCode.OK
+    serving.end()
 
     assert larp_process("db", "migrate", env=environment).exit_code == ExitCode.OK
     theirs = foreign_project(tmp_path / "theirs")

@@ -14,6 +14,7 @@ import pytest
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
 from tests.databases import until
+from tests.processes import PATIENCE
 from tests.servers import free_port
 from tests.serving import QUICK, Running, Serve
 
@@ -56,7 +57,7 @@ def test_a_closed_stream_keeps_nobody_from_serving(initialised: str, closed: str
     finally:
         process.terminate()
 
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=PATIENCE) == 0
 
 
 def _answers(running: Running) -> bool:
@@ -85,7 +86,7 @@ def test_a_unix_socket_is_served_asked_and_removed(
         second = larp_process("serve", "--socket", str(path), env=environment)
     finally:
         process.terminate()
-        stdout, _ = process.communicate(timeout=20)
+        stdout, _ = process.communicate(timeout=PATIENCE)
 
     assert stdout.strip() == f"serving on unix:{path}"
     assert second.exit_code == ExitCode.CONFIGURATION
@@ -131,7 +132,7 @@ def test_the_embedded_server_is_up_while_it_serves_and_stopped_after(
         until(lambda: larp_process("health", "--url", url).exit_code == 0)
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
     home = Path(os.environ["LARP_HOME"])
 
     assert process.returncode == 0

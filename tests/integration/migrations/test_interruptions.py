@@ -52,7 +52,7 @@ def test_a_signal_while_an_index_is_built_is_a_signal(
     assert "stopped in revision r2" in json.loads(stdout)["error"]["message"]
     history = larp_process("db", "history", "-c", project.config, "--json", env=environment)
     assert history.result["runs"][0]["outcome"] == "interrupted"
-    assert not running(database, BUILD)
+    until(lambda: not running(database, BUILD))
     again = larp_process(*arguments, env=environment)
     assert again.exit_code == ExitCode.OK, again.stdout
     assert has(database, "people_name")
@@ -129,7 +129,7 @@ def test_a_locked_ledger_does_not_hold_up_the_end(
     with psycopg.connect(database) as holder:
         holder.execute("LOCK TABLE larp_bookkeeping.larp_ledger IN ACCESS EXCLUSIVE MODE")
         process.terminate()
-        _, stderr = process.communicate(timeout=8)
+        _, stderr = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == ExitCode.TERMINATED
     assert "the ledger could not be written: LockNotAvailable" in stderr
@@ -198,7 +198,7 @@ def test_a_server_that_stops_dead_is_noticed_without_a_signal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither its own timeouts nor its kernel would ever end the waiting."""
-    monkeypatch.setattr(lock_monitor, "LONGEST_SILENCE", 1.0)
+    monkeypatch.setattr(lock_monitor, "LONGEST_SILENCE", 3.0)
     stopping.names = ["larp-migrate", "larp-migrate-mutex"]
     project = foreign_project(tmp_path / "theirs")
     project.chain(sql("SELECT pg_sleep(60)"))

@@ -19,6 +19,7 @@ from larp_cli.settings import Environment
 from tests.conftest import Larp, LarpProcess
 from tests.databases import HEAD, SCHEMA, query, until, value, versions
 from tests.poolers import Pooler, pgbouncer
+from tests.processes import PATIENCE
 from tests.servers import Server
 
 type Pool = Callable[..., Pooler]
@@ -170,7 +171,7 @@ def test_five_at_once_behind_a_session_pooler_migrate_once(
         larp_process.start("db", "migrate", "--json", env={"DATABASE_URL": pooled})
         for _ in range(5)
     ]
-    ended = [(*process.communicate(timeout=60), process.returncode) for process in started]
+    ended = [(*process.communicate(timeout=PATIENCE), process.returncode) for process in started]
 
     assert [code for _, _, code in ended] == [ExitCode.OK] * 5, ended
     assert sum('"changed": true' in stdout for stdout, _, _ in ended) == 1
@@ -292,7 +293,7 @@ def test_a_pool_of_one_session_ends_in_time_and_in_a_hint(
     assert outcome.exit_code == ExitCode.UNREACHABLE
     assert "has no second session for role" in outcome.stderr
     assert "hint: raise the pooler's pool size, or set DATABASE_MIGRATION_URL" in outcome.stderr
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_the_poolers_own_limit_on_waiting_is_understood(pool: Pool, database: str) -> None:
@@ -315,7 +316,7 @@ def test_a_busy_pool_does_not_hold_us_for_ever(pool: Pool, database: str) -> Non
         began = time.monotonic()
         with pytest.raises(psycopg.errors.ConnectionTimeout):
             require_session(pooled, ours)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         assert ours.broken
 
 

@@ -16,6 +16,8 @@ import pytest
 from larp_cli.errors import ExitCode
 from larp_cli.requirements.backups import Backups
 from tests.conftest import Larp, LarpProcess
+from tests.databases import until
+from tests.processes import PATIENCE, send_signals
 from tests.requirements import LOCKED, Index, LockableProject, serving
 
 PROGRAM = '''
@@ -200,15 +202,15 @@ def test_a_signal_ends_the_resolver_too(
     project.wants("click").locked(["click==8.1"], ["click==8.1"])
     before = project.main, project.dev
     with larp_process.start("requirements", "update", "--upgrade", env=waiting_at(index)) as larp:
-        assert index.is_asked.wait(30)
+        assert index.is_asked.wait(PATIENCE)
         children = psutil.Process(larp.pid).children(recursive=True)
         larp.send_signal(number)
-        _, stderr = larp.communicate(timeout=30)
+        _, stderr = larp.communicate(timeout=PATIENCE)
 
     assert larp.returncode == code
     assert message in stderr
     assert children
-    assert not any(child.is_running() for child in children)
+    until(lambda: not any(child.is_running() for child in children))
     assert (project.main, project.dev) == before
     assert project.names() == LOCKED
 
@@ -221,13 +223,13 @@ def test_the_next_update_cleans_up_after_kill_9(
     project.wants("click").locked(["click==8.1"], ["click==8.1"])
     before = project.main, project.dev
     with larp_process.start("requirements", "update", "--upgrade", env=waiting_at(index)) as killed:
-        assert index.is_asked.wait(30)
+        assert index.is_asked.wait(PATIENCE)
         children = psutil.Process(killed.pid).children(recursive=True)
         killed.kill()
-        killed.communicate(timeout=30)
+        killed.communicate(timeout=PATIENCE)
     left = project.names() - LOCKED
     for child in children:
-        child.kill()
+        send_signals(child.pid, signal.SIGKILL)
 
     outcome = larp("requirements", "update")
 
@@ -244,12 +246,12 @@ def test_of_two_updates_the_second_is_rejected(
     """The second exits with 7 at once and the first goes on; a dry run needs no lock."""
     project.wants("click")
     with larp_process.start("requirements", "update", env=waiting_at(index)) as first:
-        assert index.is_asked.wait(30)
+        assert index.is_asked.wait(PATIENCE)
         second = larp("requirements", "update")
         third = larp("requirements", "rollback")
         dry = larp("requirements", "update", "--dry-run")
         index.answers.set()
-        first.communicate(timeout=60)
+        first.communicate(timeout=PATIENCE)
 
     assert second.exit_code == third.exit_code == ExitCode.LOCKED
     assert "another update is running" in second.stderr

@@ -17,6 +17,7 @@ from larp_cli.errors import ExitCode
 from larp_cli.observer import Silent
 from larp_cli.postgres.embedded import EmbeddedServer
 from tests.conftest import LarpProcess
+from tests.processes import PATIENCE
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
@@ -34,7 +35,7 @@ def test_a_signal_while_the_server_stops_changes_nothing(
             assert any("another larp to start or stop" in line for line in lines)
             process.send_signal(number)
             process.send_signal(number)
-        stdout, _ = process.communicate(timeout=60)
+        stdout, _ = process.communicate(timeout=PATIENCE)
 
     assert json.loads(stdout)["exit_code"] == process.returncode == ExitCode.OK
     assert not server.status().running

@@ -14,6 +14,7 @@ from larp_cli.cli import signals
 from larp_cli.cli.signals import DeadlineSignal, TerminationSignal, signals_as_exceptions
 from larp_cli.errors import ExitCode
 from tests.conftest import LarpProcess
+from tests.processes import PATIENCE
 
 SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
@@ -37,7 +38,7 @@ def test_a_signal_ends_the_command_with_its_code(
     with larp_process.start("db", "wait", env={"DATABASE_URL": dead_database}) as process:
         read_until(process, "waiting for ")
         process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == SIGNALS[number]
     assert stdout == ""
@@ -53,7 +54,7 @@ def test_a_signal_leaves_one_document_with_json(
     with larp_process.start("db", "wait", "--json", env={"DATABASE_URL": dead_database}) as process:
         read_until(process, "waiting for ")
         process.send_signal(number)
-        stdout, _ = process.communicate(timeout=30)
+        stdout, _ = process.communicate(timeout=PATIENCE)
 
     document = json.loads(stdout)
     assert document["exit_code"] == process.returncode == SIGNALS[number]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from larp_cli.system.locks import LockHeld, SharedFileLock
+from tests.processes import PATIENCE
 
 HOLD = """
 import sys, time
@@ -107,7 +108,7 @@ def test_the_process_that_replaces_this_one_keeps_the_lock(path: Path) -> None:
     """The serving process goes on using the embedded server."""
     with another_process(KEEP_AFTER_EXEC, str(path)) as process, SharedFileLock(path) as lock:
         assert not lock.try_exclude()
-        process.communicate("\n", timeout=30)
+        process.communicate("\n", timeout=PATIENCE)
 
         assert lock.try_exclude()
 

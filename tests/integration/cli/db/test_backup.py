@@ -17,6 +17,7 @@ from tests.catalogue import catalogue
 from tests.conftest import Larp, LarpProcess
 from tests.databases import SCHEMA, query, running, until, value
 from tests.integration.cli.db.conftest import Build, Use
+from tests.processes import PATIENCE
 from tests.projects import sql
 from tests.servers import OWNER, Server
 
@@ -166,7 +167,7 @@ def test_of_two_backups_into_one_file_one_is_refused(
     arguments = ("db", "backup", str(tmp_path / "schema.dump"), "--json")
     processes = [larp_process.start(*arguments) for _ in range(3)]
     for process in processes:
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
 
     codes = sorted(process.returncode for process in processes)
     assert codes == [ExitCode.OK, ExitCode.REFUSED, ExitCode.REFUSED]
@@ -286,7 +287,7 @@ def test_a_signal_ends_pg_dump_and_leaves_nothing_behind(
             until(lambda: running(ready, "LOCK TABLE"))
             until(lambda: list(tmp_path.glob(".larp-*")))
             process.send_signal(number)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
         assert process.returncode == code
         until(lambda: not running(ready, "LOCK TABLE"))
 

@@ -10,6 +10,7 @@ from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
 from tests.databases import FIRST, HEAD, SCHEMA, dump, has, held_mutex, query, value, versions
 from tests.integration.cli.db.conftest import Use
+from tests.processes import PATIENCE
 from tests.servers import OWNER, Server
 
 FUNCTION = "SELECT count(*) FROM pg_proc WHERE proname = 'set_updated_at'"
@@ -60,7 +61,7 @@ def test_five_processes_at_once_make_one_schema(
     url = use(missing_database)
 
     processes = [larp_process.start("db", "init", "--json") for _ in range(5)]
-    outputs = [process.communicate(timeout=60) for process in processes]
+    outputs = [process.communicate(timeout=PATIENCE) for process in processes]
 
     assert [process.returncode for process in processes] == [0] * 5, outputs
     assert versions(url) == [HEAD]

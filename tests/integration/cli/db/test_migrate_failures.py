@@ -12,6 +12,7 @@ from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
 from tests.databases import has, query, running, until, versions
 from tests.integration.cli.db.conftest import Build
+from tests.processes import PATIENCE
 from tests.projects import VERSIONS, ForeignProject, sql
 
 IMPATIENT = {"MIGRATION_LOCK_TIMEOUT": "0.1", "MIGRATION_LOCK_RETRIES": "1"}
@@ -123,7 +124,7 @@ def test_a_locked_table_holds_a_migration_up_for_a_bounded_time(
 
     assert outcome.exit_code == ExitCode.LOCKED
     assert "committed before it in this run: r1" in outcome.document["error"]["message"]
-    assert waited < 15
+    assert waited < PATIENCE
     assert versions(empty, VERSIONS) == ["r1"]
     assert larp("db", "migrate", "-c", project.config).exit_code == ExitCode.OK
 
@@ -159,12 +160,12 @@ def test_a_signal_in_a_slow_revision_rolls_it_back(
     with larp_process.start(*arguments, env={"SLOW": "60"}) as process:
         until(lambda: running(empty, "pg_sleep(60)"))
         process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=20)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == code, stderr
     assert f'"exit_code": {int(code)}' in stdout
     assert "stopped in revision r2; committed before it in this run: r1" in stderr
-    assert not running(empty, "pg_sleep(60)")
+    until(lambda: not running(empty, "pg_sleep(60)"))
     assert versions(empty, VERSIONS) == ["r1"]
     assert not has(empty, "second")
     again = larp_process(*arguments)
@@ -180,13 +181,13 @@ def test_after_a_kill_the_next_migrate_finishes(
     with larp_process.start(*arguments, env={"SLOW": "60"}) as process:
         until(lambda: running(empty, "pg_sleep(60)"))
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
 
     again = larp_process(*arguments)
 
     assert again.exit_code == ExitCode.OK, again.stdout
     assert [item["revision"] for item in again.result["applied"]] == ["r2", "r3"]
-    assert not running(empty, "pg_sleep(60)")
+    until(lambda: not running(empty, "pg_sleep(60)"))
 
 
 def test_timeout_bounds_the_whole_command(larp: Larp, slow: ForeignProject, empty: str) -> None:
@@ -197,7 +198,7 @@ def test_timeout_bounds_the_whole_command(larp: Larp, slow: ForeignProject, empt
 
     assert outcome.exit_code == ExitCode.UNREACHABLE
     assert "not finished within 1.5 s" in outcome.document["error"]["message"]
-    assert not running(empty, "pg_sleep(60)")
+    until(lambda: not running(empty, "pg_sleep(60)"))
     assert not has(empty, "second")
 
 

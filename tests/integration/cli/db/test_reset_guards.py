@@ -16,6 +16,7 @@ from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
 from tests.databases import SCHEMA, dump, has, held_mutex, name_of, query, until, value
 from tests.integration.cli.db.conftest import Use
+from tests.processes import PATIENCE
 from tests.servers import OWNER, Server
 from tests.settings import IN_PRODUCTION
 
@@ -208,7 +209,7 @@ def test_any_other_answer_changes_nothing(full: str, answer: str, code: ExitCode
 def test_a_terminal_without_stdin_is_not_asked(larp_process: LarpProcess, full: str) -> None:
     """A name that is piped in is no typed name: the flag is for that."""
     with larp_process.start("db", "reset", "--json", stdin=subprocess.PIPE) as process:
-        stdout, _ = process.communicate(f"{name_of(full)}\n", timeout=30)
+        stdout, _ = process.communicate(f"{name_of(full)}\n", timeout=PATIENCE)
 
     assert process.returncode == ExitCode.REFUSED
     assert "--confirm" in stdout
@@ -225,7 +226,7 @@ def test_what_changed_while_one_waited_is_shown_again(larp_process: LarpProcess,
             until(lambda: value(full, f"{waiting} AND datname = current_database()"))
             query(full, f"CREATE TABLE {SCHEMA}.latecomer ()")
             holder.close()
-            stdout, _ = process.communicate(timeout=30)
+            stdout, _ = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == ExitCode.REFUSED, stdout
     assert "nothing was changed by this command" in stdout
@@ -248,7 +249,7 @@ def test_several_resets_at_once_follow_each_other(larp_process: LarpProcess, ful
     """None is refused for what another one has dropped, and none trips over it."""
     arguments = ("db", "reset", "--yes", "--no-backup", "--json")
     processes = [larp_process.start(*arguments) for _ in range(4)]
-    outputs = [process.communicate(timeout=60) for process in processes]
+    outputs = [process.communicate(timeout=PATIENCE) for process in processes]
 
     assert [process.returncode for process in processes] == [ExitCode.OK] * 4, outputs
     assert has(full, f"{SCHEMA}.alembic_version")

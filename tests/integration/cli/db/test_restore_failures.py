@@ -16,6 +16,7 @@ from larp_cli.postgres.embedded import installation
 from tests.catalogue import catalogue
 from tests.conftest import Larp, LarpProcess
 from tests.databases import SCHEMA, dump, has, held_mutex, name_of, query, running, until
+from tests.processes import PATIENCE
 from tests.restoring import confirmed
 from tests.servers import Server
 
@@ -106,7 +107,7 @@ def test_a_signal_in_the_middle_undoes_all(
     with larp_process.start(*confirmed(slow)) as process:
         until(lambda: running(slow, "CREATE INDEX slow"))
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
     until(lambda: not running(slow, "CREATE INDEX slow"))
 
     assert process.returncode == code
@@ -124,7 +125,7 @@ def test_an_administrator_who_ends_the_session_undoes_all(
         until(lambda: running(slow, "CREATE INDEX slow"))
         (pid,) = running(slow, "CREATE INDEX slow")
         server.execute(f"SELECT pg_terminate_backend({pid})")
-        stdout, _ = process.communicate(timeout=30)
+        stdout, _ = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == ExitCode.UNREACHABLE, stdout
     assert dump(slow) == before

@@ -14,6 +14,7 @@ from larp_cli.errors import ExitCode
 from tests.conftest import Larp, LarpProcess
 from tests.databases import query, running, until
 from tests.integration.cli.db.conftest import Use
+from tests.processes import PATIENCE
 from tests.servers import OWNER, PASSWORD
 
 
@@ -66,7 +67,7 @@ def test_psqls_exit_status_becomes_ours(
 ) -> None:
     """Scripts see the status that psql itself would give them."""
     with larp_process.start("db", "shell", "--", *arguments, stdin=subprocess.PIPE) as process:
-        process.communicate("SELECT 1/0;\nSELECT 1;\n", timeout=30)
+        process.communicate("SELECT 1/0;\nSELECT 1;\n", timeout=PATIENCE)
 
     assert process.returncode == status
 
@@ -74,7 +75,7 @@ def test_psqls_exit_status_becomes_ours(
 def test_a_script_can_be_piped_in(larp_process: LarpProcess, ready: str) -> None:
     """Standard input is psql's."""
     with larp_process.start("db", "shell", "--", "-At", stdin=subprocess.PIPE) as process:
-        stdout, _ = process.communicate("SELECT 6 * 7;\n", timeout=30)
+        stdout, _ = process.communicate("SELECT 6 * 7;\n", timeout=PATIENCE)
 
     assert (process.returncode, stdout.strip()) == (0, "42")
 
@@ -91,12 +92,12 @@ def test_json_holds_what_psql_wrote(larp: Larp, ready: str) -> None:
 
 def test_the_password_is_in_no_argument_list(larp_process: LarpProcess, ready: str) -> None:
     """Neither larp's nor psql's command line shows it, nor what is printed."""
-    arguments = ("db", "shell", "--", "-c", "SELECT pg_sleep(2)")
+    arguments = ("db", "shell", "--", "-c", "SELECT pg_sleep(60)")
     with larp_process.start(*arguments) as process:
-        until(lambda: running(ready, "pg_sleep(2)"))
+        until(lambda: running(ready, "pg_sleep(60)"))
         lists = [_argument_list(pid) for pid in [process.pid, *_children(process.pid)]]
         process.terminate()
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
 
     assert any("psql" in text for text in lists)
     assert not any("sesame" in text for text in lists)

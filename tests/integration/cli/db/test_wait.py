@@ -13,6 +13,7 @@ from larp_cli.postgres.embedded import Cluster
 from tests.conftest import Larp, LarpProcess
 from tests.databases import query, until
 from tests.integration.cli.db.conftest import Use
+from tests.processes import PATIENCE
 from tests.servers import Server, free_port, programs_of
 from tests.wire import proxied
 
@@ -39,14 +40,14 @@ def test_a_server_that_comes_up_later_is_waited_for(
     cluster.stop()
     cluster.settings["listen_addresses"] = "127.0.0.1"
     env = {"DATABASE_URL": f"postgresql://postgres:sesame@127.0.0.1:{port}/postgres"}
-    arguments = ("db", "wait", "--timeout", "30", "--json")
+    arguments = ("db", "wait", "--timeout", "60", "--json")
     try:
         with larp_process.start(*arguments, env=env) as process:
             assert process.stderr is not None
             lines = iter(process.stderr)
             assert any("no server listens there" in line for line in lines)
             cluster.start()
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE)
             stdout = process.stdout.read() if process.stdout else ""
     finally:
         cluster.stop()
@@ -62,12 +63,12 @@ def test_a_missing_database_may_still_be_created(
     name = server.new_name()
     use(server.url(name))
 
-    with larp_process.start("db", "wait", "--timeout", "30", "--json") as process:
+    with larp_process.start("db", "wait", "--timeout", "60", "--json") as process:
         assert process.stderr is not None
         assert any("has no database" in line for line in process.stderr)
         server.execute(f"CREATE DATABASE {name} OWNER larp_owner")
         stdout = process.stdout.read() if process.stdout else ""
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE)
 
     assert process.returncode == ExitCode.OK, stdout
 
@@ -80,7 +81,7 @@ def test_a_wrong_password_is_told_at_once(larp: Larp, use: Use, server: Server) 
     outcome = larp("db", "wait", "--timeout", "60", "--json")
 
     assert outcome.exit_code == ExitCode.UNREACHABLE
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_when_the_time_is_up_the_last_error_is_told(
@@ -94,7 +95,7 @@ def test_when_the_time_is_up_the_last_error_is_told(
 
     assert outcome.exit_code == ExitCode.UNREACHABLE
     assert "no server listens there" in outcome.document["error"]["message"]
-    assert 1.2 <= time.monotonic() - began < 5
+    assert 1.2 <= time.monotonic() - began < 30
     assert len(re.findall("no server listens there", outcome.stderr)) == 1
 
 
@@ -108,7 +109,7 @@ def test_a_signal_ends_the_waiting(
         assert process.stderr is not None
         assert any("no server listens there" in line for line in process.stderr)
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=PATIENCE)
 
     assert process.returncode == ExitCode.TERMINATED
 
@@ -140,7 +141,7 @@ def test_a_server_that_goes_silent_after_the_login_is_given_up(
 
     assert outcome.exit_code == ExitCode.UNREACHABLE
     assert "did not answer in time" in outcome.document["error"]["message"]
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
 
 
 @contextmanager
