@@ -26,7 +26,7 @@ def test_every_answer_is_one_that_the_document_names(
     running = Running.announced(process)
     reason = None if state == "initialised" else "refused"
     until(lambda: running.reason() == reason)
-    # A 503 is what a database that is down is to be told as.
+    # A 503 is the documented answer while the database is down.
     done = subprocess.run(
         [
             Path(sys.executable).with_name("schemathesis"), "run", f"{running.url}/openapi.json",
