@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import statistics
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "larp_cli"
@@ -64,3 +65,26 @@ def test_no_module_is_too_long() -> None:
 def modules() -> list[Path]:
     """List the modules of the package."""
     return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[Path]:
+    """Find the modules of the package that a module imports while it is imported itself."""
+    found: set[Path] = set()
+    todo: list[ast.stmt] = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
+            todo += node.body
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("larp_cli"):
+            parts = (node.module or "").split(".")
+            places = [PACKAGE.parent.joinpath(*parts, alias.name) for alias in node.names]
+            places.append(PACKAGE.parent.joinpath(*parts))
+            found |= {place.with_suffix(".py") for place in places}
+    return {each for each in found if each.is_file()} - {path}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Modules can be put in an order in which each imports only earlier ones."""
+    graph = {path: imports(path) for path in modules()}
+
+    list(TopologicalSorter(graph).static_order())  # raises CycleError
